@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "array.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "error.h"
+#include "info.h"
+#include "map.h"
+#include "open.h"
+
+int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta, bool readonly,
+	      struct sharr **ret_array)
+{
+	CLEANUP_FREE struct sharr *array = malloc(sizeof(*array) + info_payload_bytes(name, meta));
+	int r;
+
+	if (!array)
+		return -ENOMEM;
+	array->map_bytes = (size_t)format_map_bytes(meta);
+	array->readonly = readonly;
+	array->draft = NULL;
+	r = map_file(fd, array->map_bytes, readonly, &array->data);
+	if (r < 0)
+		return r;
+	info_fill(name, meta, st, array + 1, &array->info);
+	*ret_array = steal_ptr(array);
+	return 0;
+}
+
+int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
+{
+	CLEANUP_NAME struct name place = { .at = -1 };
+	bool readonly = flags & SHARR_READONLY;
+	struct opened opened;
+	int r;
+
+	error_clear();
+	if (flags & ~SHARR_READONLY)
+		return -EINVAL;
+	r = name_init(name, &place);
+	if (r == 0)
+		r = open_array(&place, readonly ? O_RDONLY : O_RDWR, &opened);
+	if (r < 0)
+		return r;
+	r = array_new(name, opened.fd, &opened.st, &opened.meta, readonly, ret_array);
+	opened_deinit(&opened);
+	return r;
+}
+
+void sharr_detach(struct sharr *array)
+{
+	if (!array)
+		return;
+	munmap(array->data, array->map_bytes);
+	if (array->draft) {
+		staging_close(&array->draft->staging, &array->draft->name);
+		name_deinit(&array->draft->name);
+		free(array->draft);
+	}
+	free(array);
+}
+
+void *sharr_data(const struct sharr *array)
+{
+	return array->data;
+}
+
+size_t sharr_map_bytes(const struct sharr *array)
+{
+	return array->map_bytes;
+}
+
+const struct sharr_info *sharr_info(const struct sharr *array)
+{
+	return &array->info;
+}
+
+/* Read exactly that much from the start of the file. -ERANGE: it has become shorter. */
+static int read_data(int fd, void *buffer, size_t bytes)
+{
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = pread(fd, (char *)buffer + done, bytes - done, (off_t)done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return -ERANGE;
+		if (n > 0)
+			done += (size_t)n;
+	}
+	return 0;
+}
+
+int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
+{
+	CLEANUP_NAME struct name place = { .at = -1 };
+	struct opened opened;
+	int r;
+
+	error_clear();
+	r = name_init(name, &place);
+	if (r == 0)
+		r = open_array(&place, O_RDONLY, &opened);
+	if (r < 0)
+		return r;
+	if (opened.meta.nbytes != bytes ||
+	    (dtype && (strlen(dtype) != opened.meta.descr_bytes ||
+		       memcmp(dtype, opened.meta.descr, opened.meta.descr_bytes) != 0)))
+		r = -ERANGE;
+	else
+		r = read_data(opened.fd, buffer, bytes);
+	opened_deinit(&opened);
+	return r;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Making arrays, and deleting them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "array.h"
+#include "attrs.h"
+#include "cleanup.h"
+#include "error.h"
+#include "open.h"
+#include "sharr.h"
+#include "space.h"
+
+#define CREATE_FLAGS (SHARR_SPARSE | SHARR_REPLACE)
+
+static void draft_free(struct array_draft **draft)
+{
+	if (!*draft)
+		return;
+	staging_close(&(*draft)->staging, &(*draft)->name);
+	name_deinit(&(*draft)->name);
+	free(*draft);
+}
+
+static void meta_release(struct format_meta *meta)
+{
+	format_meta_release(meta);
+}
+
+#define CLEANUP_DRAFT __attribute__((cleanup(draft_free)))
+#define CLEANUP_META __attribute__((cleanup(meta_release)))
+
+/* *ret_block: the user attributes as they lie in the tail, for the caller to free after the meta. */
+static int describe(const struct sharr_spec *spec, struct format_meta *ret_meta, unsigned char **ret_block)
+{
+	int r;
+
+	if (!spec->dtype || (spec->attr_count && !spec->attrs) || (spec->ndim > 0 && !spec->shape) || spec->mode > 0777 ||
+	    (spec->dtype_name && strlen(spec->dtype_name) >= sizeof(ret_meta->dtype_name)))
+		return -EINVAL;
+	r = format_describe(spec->dtype, strlen(spec->dtype), (char)(spec->order ? spec->order : 'C'), spec->ndim, spec->shape,
+			    ret_meta);
+	if (r < 0)
+		return r;
+	if (spec->dtype_name)
+		strcpy(ret_meta->dtype_name, spec->dtype_name);
+	origin_now(&ret_meta->origin);
+	r = attrs_change_all(NULL, 0, spec->attrs, spec->attr_count, ret_block, &ret_meta->attrs_bytes);
+	ret_meta->attrs = *ret_block;
+	return r;
+}
+
+/* Before space is taken, which may be a lot of work or fail for its own reasons: is the name free? */
+static int check_free(const struct name *name, unsigned flags)
+{
+	struct stat st;
+
+	if (!(flags & SHARR_REPLACE) && fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return 0;
+}
+
+static int write_at(int fd, const void *buffer, size_t bytes, uint64_t offset)
+{
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = pwrite(fd, (const char *)buffer + done, bytes - done, (off_t)(offset + done));
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			done += (size_t)n;
+	}
+	return 0;
+}
+
+/* Give the empty file its size and its metadata. With `data` space is taken by writing them. */
+static int fill(int fd, const struct format_meta *meta, const void *data, bool reserve, const char *where)
+{
+	CLEANUP_FREE unsigned char *tail = NULL;
+	uint64_t offset = format_block_offset(meta->nbytes);
+	size_t tail_bytes;
+	int r = format_compose(meta, &tail, &tail_bytes);
+
+	if (r < 0)
+		return r;
+	if (data) {
+		r = space_check(fd, offset + tail_bytes, true, where);
+		if (r == 0)
+			r = write_at(fd, data, (size_t)meta->nbytes, 0);
+	} else {
+		r = space_take(fd, offset + tail_bytes, reserve, where);
+	}
+	return r < 0 ? r : write_at(fd, tail, tail_bytes, offset);
+}
+
+/* A file in the making that holds the whole array. */
+static int draft_new(const char *name, const struct sharr_spec *spec, const struct format_meta *meta, const void *data,
+		     unsigned flags, struct array_draft **ret_draft)
+{
+	CLEANUP_DRAFT struct array_draft *draft = malloc(sizeof(*draft));
+	int r;
+
+	if (!draft)
+		return -ENOMEM;
+	draft->staging.fd = -1;
+	draft->replace = flags & SHARR_REPLACE;
+	r = name_init(name, &draft->name);
+	if (r == 0)
+		r = check_free(&draft->name, flags);
+	if (r == 0)
+		r = staging_open(&draft->name, spec->mode, &draft->staging);
+	if (r == 0)
+		r = fill(draft->staging.fd, meta, data, !(flags & SHARR_SPARSE), draft->name.dir);
+	if (r < 0)
+		return r;
+	*ret_draft = steal_ptr(draft);
+	return 0;
+}
+
+int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flags, struct sharr **ret_array)
+{
+	CLEANUP_FREE unsigned char *attrs = NULL;
+	CLEANUP_META struct format_meta meta = { .heap = NULL };
+	CLEANUP_DRAFT struct array_draft *draft = NULL;
+	struct sharr *array;
+	struct stat st;
+	int r;
+
+	error_clear();
+	if (flags & ~CREATE_FLAGS)
+		return -EINVAL;
+	r = describe(spec, &meta, &attrs);
+	if (r == 0)
+		r = draft_new(name, spec, &meta, NULL, flags, &draft);
+	if (r == 0 && fstat(draft->staging.fd, &st) < 0)
+		r = -errno;
+	if (r == 0)
+		r = array_new(name, draft->staging.fd, &st, &meta, false, &array);
+	if (r < 0)
+		return r;
+	array->draft = steal_ptr(draft);
+	*ret_array = array;
+	return 0;
+}
+
+int sharr_publish(struct sharr *array)
+{
+	int r;
+
+	error_clear();
+	if (!array->draft)
+		return -EINVAL;
+	r = staging_publish(&array->draft->staging, &array->draft->name, array->draft->replace);
+	if (r < 0)
+		return r;
+	draft_free(&array->draft);
+	array->draft = NULL;
+	return 0;
+}
+
+int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags, struct sharr **ret_array)
+{
+	struct sharr *array;
+	int r = sharr_prepare(name, spec, flags, &array);
+
+	if (r < 0)
+		return r;
+	r = sharr_publish(array);
+	if (r < 0) {
+		sharr_detach(array);
+		return r;
+	}
+	*ret_array = array;
+	return 0;
+}
+
+int sharr_put(const char *name, const struct sharr_spec *spec, const void *data, unsigned flags)
+{
+	CLEANUP_FREE unsigned char *attrs = NULL;
+	CLEANUP_META struct format_meta meta = { .heap = NULL };
+	CLEANUP_DRAFT struct array_draft *draft = NULL;
+	int r;
+
+	error_clear();
+	if (flags & ~SHARR_REPLACE)
+		return -EINVAL;
+	r = describe(spec, &meta, &attrs);
+	if (r == 0)
+		r = draft_new(name, spec, &meta, data ? data : "", flags, &draft);
+	if (r < 0)
+		return r;
+	return staging_publish(&draft->staging, &draft->name, draft->replace);
+}
+
+int sharr_delete(const char *name)
+{
+	CLEANUP_NAME struct name place = { .at = -1 };
+	struct opened opened;
+	int r;
+
+	error_clear();
+	r = name_init(name, &place);
+	if (r < 0)
+		return r;
+	place.nofollow = true; /* a symlink to an array is no array: only what the name itself holds is deleted */
+	r = open_array(&place, O_RDONLY, &opened);
+	if (r < 0)
+		return r;
+	opened_deinit(&opened);
+	return unlinkat(place.at, place.path, 0) < 0 ? -errno : 0;
+}

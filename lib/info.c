@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "info.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "open.h"
+
+size_t info_payload_bytes(const char *name, const struct format_meta *meta)
+{
+	return (size_t)meta->ndim * sizeof(meta->shape[0]) + meta->descr_bytes + 1 + strlen(meta->dtype_name) + 1 +
+	       strlen(name) + 1;
+}
+
+static const char *put_string(char **at, const char *text, size_t bytes)
+{
+	char *start = *at;
+
+	memcpy(start, text, bytes);
+	start[bytes] = '\0';
+	*at = start + bytes + 1;
+	return start;
+}
+
+void info_fill(const char *name, const struct format_meta *meta, const struct stat *st, void *payload,
+	       struct sharr_info *ret_info)
+{
+	char *at = (char *)payload + (size_t)meta->ndim * sizeof(meta->shape[0]);
+
+	memcpy(payload, meta->shape, (size_t)meta->ndim * sizeof(meta->shape[0]));
+	*ret_info = (struct sharr_info){
+		.shape = payload,
+		.dtype = put_string(&at, meta->descr, meta->descr_bytes),
+		.dtype_name = put_string(&at, meta->dtype_name, strlen(meta->dtype_name)),
+		.name = put_string(&at, name, strlen(name)),
+		.ndim = meta->ndim,
+		.order = meta->order,
+		.typenum = meta->typenum,
+		.foreign = meta->foreign,
+		.itemsize = meta->itemsize,
+		.nbytes = meta->nbytes,
+		.created_ns = meta->origin.created_ns,
+		.creator_pid = meta->origin.pid,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.mode = st->st_mode & 07777,
+	};
+}
+
+int sharr_stat(const char *name, struct sharr_info **ret_info)
+{
+	CLEANUP_NAME struct name place = { .at = -1 };
+	struct opened opened;
+	struct sharr_info *info;
+	int r;
+
+	error_clear();
+	r = name_init(name, &place);
+	if (r == 0)
+		r = open_array(&place, O_RDONLY, &opened);
+	if (r < 0)
+		return r;
+	info = malloc(sizeof(*info) + info_payload_bytes(name, &opened.meta));
+	if (info)
+		info_fill(name, &opened.meta, &opened.st, info + 1, info);
+	opened_deinit(&opened);
+	if (!info)
+		return -ENOMEM;
+	*ret_info = info;
+	return 0;
+}
+
+void sharr_info_free(struct sharr_info *info)
+{
+	free(info);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "error.h"
+#include "info.h"
+#include "name.h"
+#include "open.h"
+#include "sharr.h"
+#include "staging.h"
+
+/* What a listing carries from one entry to the next. */
+struct listing {
+	int dir;
+	char *name;       /* room for the group, a slash and an entry */
+	size_t group_bytes; /* of the group and its slash, which name starts with */
+	void *payload;    /* owned, for info_fill; grows */
+	size_t payload_bytes;
+	int (*fn)(const struct sharr_info *info, void *userdata);
+	void *userdata;
+};
+
+/* Without the descriptors or the memory to look at an entry the list would be short without a word. */
+static bool is_fatal(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+static int tell(struct listing *listing, const struct opened *opened)
+{
+	size_t bytes = info_payload_bytes(listing->name, &opened->meta);
+	struct sharr_info info;
+
+	if (bytes > listing->payload_bytes) {
+		void *larger = realloc(listing->payload, bytes + 256);
+
+		if (!larger)
+			return -ENOMEM;
+		listing->payload = larger;
+		listing->payload_bytes = bytes + 256;
+	}
+	info_fill(listing->name, &opened->meta, &opened->st, listing->payload, &info);
+	return listing->fn(&info, listing->userdata);
+}
+
+static int visit(struct listing *listing, const struct dirent *entry)
+{
+	struct opened opened;
+	int r;
+
+	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) || staging_is_hidden(entry->d_name))
+		return 0;
+	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, &opened);
+	if (r < 0)
+		return is_fatal(r) ? r : 0;
+	strcpy(listing->name + listing->group_bytes, entry->d_name);
+	r = tell(listing, &opened);
+	opened_deinit(&opened);
+	return r;
+}
+
+static int visit_all(struct listing *listing, DIR *dir)
+{
+	for (;;) {
+		const struct dirent *entry;
+		int r;
+
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			return -errno;
+		r = visit(listing, entry);
+		if (r != 0)
+			return r;
+	}
+}
+
+int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void *userdata), void *userdata)
+{
+	CLEANUP_DIR DIR *dir = NULL;
+	CLEANUP_FREE char *name = NULL;
+	struct listing listing = { .fn = fn, .userdata = userdata };
+	int r;
+
+	error_clear();
+	r = name_open_group(group, &listing.dir);
+	if (r < 0)
+		return r;
+	dir = fdopendir(listing.dir);
+	if (!dir) {
+		r = -errno;
+		cleanup_fd(&listing.dir);
+		return r;
+	}
+	while (group && *group == '/')
+		group++;
+	listing.group_bytes = group && *group ? strlen(group) + 1 : 0;
+	listing.name = name = malloc(listing.group_bytes + NAME_MAX + 1);
+	if (!name)
+		return -ENOMEM;
+	if (listing.group_bytes) {
+		memcpy(name, group, listing.group_bytes - 1);
+		name[listing.group_bytes - 1] = '/';
+	}
+	r = visit_all(&listing, dir);
+	free(listing.payload);
+	return r;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mount.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+
+enum { FUSE_TYPE = 0x65735546, VALUE_MAX = MOUNT_TAIL_HEAD_BYTES + FORMAT_TAIL_MAX };
+
+bool mount_is_fuse(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_TYPE;
+}
+
+static int parse_value(const unsigned char *value, size_t bytes, struct format_meta *ret_meta)
+{
+	uint64_t file_bytes;
+
+	if (bytes < MOUNT_TAIL_HEAD_BYTES)
+		return -EBADMSG;
+	file_bytes = bytes_get64(value);
+	bytes -= MOUNT_TAIL_HEAD_BYTES;
+	return bytes > file_bytes ? -EBADMSG : format_parse(value + MOUNT_TAIL_HEAD_BYTES, bytes, file_bytes, ret_meta);
+}
+
+int mount_read(int fd, struct format_meta *ret_meta)
+{
+	CLEANUP_FREE unsigned char *heap = NULL;
+	ssize_t n;
+	int r;
+
+	n = fgetxattr(fd, MOUNT_TAIL_ATTRIBUTE, ret_meta->buffer, sizeof(ret_meta->buffer));
+	if (n >= 0)
+		return parse_value(ret_meta->buffer, (size_t)n, ret_meta);
+	if (errno != ERANGE)
+		return errno == EOPNOTSUPP ? -ENODATA : -errno;
+	heap = malloc(VALUE_MAX);
+	if (!heap)
+		return -ENOMEM;
+	n = fgetxattr(fd, MOUNT_TAIL_ATTRIBUTE, heap, VALUE_MAX);
+	if (n < 0)
+		return -errno;
+	r = parse_value(heap, (size_t)n, ret_meta);
+	if (r == 0)
+		ret_meta->heap = steal_ptr(heap);
+	return r;
+}

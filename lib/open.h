@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening the file of an array: a regular file, no symlink of a store, without ever blocking, and its metadata read. */
+#ifndef SHARR_OPEN_H
+#define SHARR_OPEN_H
+
+#include <sys/stat.h>
+
+#include "format.h"
+#include "name.h"
+
+struct opened {
+	int fd; /* owned */
+	struct stat st;
+	struct format_meta meta;
+};
+
+/* access: O_RDONLY or O_RDWR. -EBADMSG for all that is no array. Free with opened_deinit. */
+int open_array(const struct name *name, int access, struct opened *ret_opened);
+
+/* The same for an entry of an open directory. */
+int open_array_at(int dir, const char *entry, int access, struct opened *ret_opened);
+
+void opened_deinit(struct opened *opened);
+
+#define CLEANUP_OPENED __attribute__((cleanup(opened_deinit)))
+
+#endif

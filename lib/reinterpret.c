@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reinterpret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "literal.h"
+#include "npy_header.h"
+
+static bool same(const struct format_meta *a, const struct format_meta *b)
+{
+	return format_same_dtype(a, b) && a->order == b->order && a->ndim == b->ndim &&
+	       memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof(a->shape[0])) == 0;
+}
+
+/* An order that was asked for is kept, though it makes no difference yet: the shape may come next. */
+static int change(const struct format_meta *meta, const char *descr, size_t descr_bytes, char order, int ndim,
+		  const int64_t *shape, struct format_meta *ret_changed)
+{
+	int r = format_describe(descr, descr_bytes, order, ndim, shape, ret_changed);
+
+	if (r < 0)
+		return r == -EOVERFLOW ? -EINVAL : r;
+	ret_changed->order = order;
+	if (ret_changed->nbytes != meta->nbytes || same(ret_changed, meta)) {
+		r = ret_changed->nbytes != meta->nbytes ? -EINVAL : 1;
+		format_meta_release(ret_changed);
+		return r;
+	}
+	format_inherit(ret_changed, meta);
+	return 0;
+}
+
+int reinterpret_npy(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+{
+	struct npy_header npy;
+	int r = literal_is_utf8(text, bytes) ? npy_header_parse_text(text, bytes, &npy) : -EINVAL;
+
+	if (r < 0)
+		return r == -EBADMSG ? -EINVAL : r;
+	return change(meta, npy.descr, npy.descr_bytes, npy.order, npy.ndim, npy.shape, ret_changed);
+}
+
+int reinterpret_dtype(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+{
+	const int64_t nothing = 0;
+	struct format_meta wanted;
+	int64_t length;
+	int r;
+
+	r = format_describe(text, bytes, 'C', 1, &nothing, &wanted);
+	if (r < 0)
+		return r;
+	if (format_same_dtype(&wanted, meta)) {
+		r = 1;
+	} else if (meta->nbytes % wanted.itemsize != 0) {
+		r = -EINVAL;
+	} else {
+		length = (int64_t)(meta->nbytes / wanted.itemsize);
+		r = change(meta, wanted.descr, wanted.descr_bytes, 'C', 1, &length, ret_changed);
+	}
+	format_meta_release(&wanted);
+	return r;
+}
+
+int reinterpret_order(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+{
+	if (bytes != 1 || (text[0] != 'C' && text[0] != 'F'))
+		return -EINVAL;
+	return change(meta, meta->descr, meta->descr_bytes, text[0], meta->ndim, meta->shape, ret_changed);
+}
+
+int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+{
+	struct literal rest = { text, text + bytes };
+	int64_t shape[FORMAT_NDIM_MAX];
+	int ndim = 0;
+
+	while (rest.at < rest.end) {
+		if (ndim == FORMAT_NDIM_MAX || !literal_number(&rest, &shape[ndim]) || rest.at[-1] == 'L')
+			return -EINVAL;
+		ndim++;
+		if (rest.at < rest.end && (!literal_accept(&rest, ',') || rest.at == rest.end))
+			return -EINVAL;
+	}
+	return change(meta, meta->descr, meta->descr_bytes, meta->order, ndim, shape, ret_changed);
+}
+
+int reinterpret_shape_text(const struct format_meta *meta, char *ret_text)
+{
+	int n = 0;
+
+	ret_text[0] = '\0';
+	for (int i = 0; i < meta->ndim; i++)
+		n += snprintf(ret_text + n, (size_t)(REINTERPRET_SHAPE_TEXT_MAX - n), "%s%lld", i ? "," : "",
+			      (long long)meta->shape[i]);
+	return n;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rewrite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "space.h"
+
+enum { KEPT_BYTES = 65536 }; /* of old tails: for readers that have asked for the file's size and not read yet */
+
+/* The byte whose lock a writer of metadata holds, far behind any data; one further down is for ephemeral arrays. */
+#define LOCK_OFFSET ((off_t)((1ull << 62) + 1))
+
+static int lock(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1 };
+	int r;
+
+	do
+		r = fcntl(fd, F_OFD_SETLKW, &lock);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+/* By name and not by closing, as the descriptor is the caller's. */
+static void unlock(int fd)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1 };
+
+	fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* Where the next tail starts: aligned, and so that it does not cross into another page. */
+static uint64_t place_tail(uint64_t file_bytes, uint64_t least, size_t tail_bytes)
+{
+	uint64_t start = (file_bytes > least ? file_bytes : least) + FORMAT_ALIGN - 1;
+
+	start -= start % FORMAT_ALIGN;
+	if (start % FORMAT_PAGE_BYTES + tail_bytes > FORMAT_PAGE_BYTES)
+		start += FORMAT_PAGE_BYTES - start % FORMAT_PAGE_BYTES;
+	return start;
+}
+
+/* Give back the pages of tails long past, or an array whose attributes change all day would fill the store. */
+static void drop_old_tails(int fd, uint64_t block_end, uint64_t tail_offset)
+{
+	uint64_t start = (block_end + FORMAT_PAGE_BYTES - 1) / FORMAT_PAGE_BYTES * FORMAT_PAGE_BYTES;
+	uint64_t end = tail_offset > KEPT_BYTES ? (tail_offset - KEPT_BYTES) / FORMAT_PAGE_BYTES * FORMAT_PAGE_BYTES : 0;
+
+	if (end > start)
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)start, (off_t)(end - start));
+}
+
+/*
+ * The fixed block stays as it is, but for the hint. SharedArray's own arrays have none: there the trailer that no one looks
+ * for any more makes room for it, from the end of the data on. Who is killed before this leaves an array without locks.
+ */
+static int write_block(int fd, const struct format_meta *meta, const unsigned char *composed, uint64_t tail_offset)
+{
+	unsigned char block[FORMAT_ALIGN + FORMAT_BLOCK_BYTES] = { 0 }, *hint = block + FORMAT_BLOCK_HINT;
+	uint64_t block_offset = format_block_offset(meta->nbytes);
+	size_t gap = (size_t)(block_offset - meta->nbytes);
+
+	if (meta->foreign) {
+		memcpy(block + gap, composed, FORMAT_BLOCK_BYTES);
+		if (pwrite(fd, block, gap + FORMAT_BLOCK_BYTES, (off_t)meta->nbytes) < 0)
+			return -errno;
+	}
+	bytes_put64(hint, tail_offset);
+	return pwrite(fd, hint, 8, (off_t)(block_offset + FORMAT_BLOCK_HINT)) < 0 ? -errno : 0;
+}
+
+static int append(int fd, const struct stat *st, const struct format_meta *meta, const struct format_meta *changed)
+{
+	CLEANUP_FREE unsigned char *composed = NULL;
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+	uint64_t block_offset = format_block_offset(changed->nbytes), tail_offset;
+	size_t count, tail_bytes;
+	ssize_t n;
+	int r = format_compose(changed, &composed, &count);
+
+	if (r < 0)
+		return r;
+	tail_bytes = count - FORMAT_BLOCK_BYTES;
+	if (tail_bytes > FORMAT_PAGE_BYTES)
+		return -E2BIG;
+	tail_offset = place_tail((uint64_t)st->st_size, block_offset + FORMAT_BLOCK_BYTES, tail_bytes);
+	r = space_check(fd, tail_offset + tail_bytes, false, "");
+	if (r < 0)
+		return r;
+	do
+		n = pwrite(fd, composed + FORMAT_BLOCK_BYTES, tail_bytes, (off_t)tail_offset);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n != tail_bytes) {
+		ftruncate(fd, st->st_size); /* no one has taken that end for a tail: it has no trailer */
+		return -ENOSPC;
+	}
+	r = write_block(fd, meta, composed, tail_offset);
+	drop_old_tails(fd, block_offset + FORMAT_BLOCK_BYTES, tail_offset);
+	futimens(fd, times); /* for the owner only, or with CAP_FOWNER: others move the mtime */
+	return r;
+}
+
+static int rewrite(int fd, rewrite_change *change, void *userdata)
+{
+	struct format_meta meta, changed;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	r = format_read(fd, (uint64_t)st.st_size, &meta);
+	if (r < 0)
+		return r;
+	r = change(&meta, userdata, &changed);
+	if (r == 0) {
+		r = append(fd, &st, &meta, &changed);
+		format_meta_release(&changed);
+	}
+	format_meta_release(&meta);
+	return r > 0 ? 0 : r;
+}
+
+int rewrite_array(int fd, rewrite_change *change, void *userdata)
+{
+	int r = lock(fd);
+
+	if (r < 0)
+		return r;
+	r = rewrite(fd, change, userdata);
+	unlock(fd);
+	return r;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "staging.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "open.h"
+
+#define HIDDEN_PREFIX ".sharr~"
+
+enum { HIDDEN_DIGITS = 16, HIDDEN_TRIES = 100 };
+
+bool staging_is_hidden(const char *name)
+{
+	return strncmp(name, HIDDEN_PREFIX, sizeof(HIDDEN_PREFIX) - 1) == 0 &&
+	       strlen(name) == sizeof(HIDDEN_PREFIX) - 1 + HIDDEN_DIGITS;
+}
+
+static void new_hidden(char *ret_hidden)
+{
+	unsigned long long number = 0;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
+		number = (unsigned long long)getpid() << 32 ^ (unsigned long long)(size_t)ret_hidden;
+	snprintf(ret_hidden, NAME_MAX + 1, HIDDEN_PREFIX "%016llx", number);
+}
+
+/* The path of a hidden name beside the array, relative to name->at. */
+static int hidden_path(const struct name *name, const char *hidden, char *ret_path)
+{
+	int n = snprintf(ret_path, PATH_MAX, "%s/%s", name->dir, hidden);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int open_hidden(const struct name *name, struct staging *staging)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < HIDDEN_TRIES; i++) {
+		int r;
+
+		new_hidden(staging->hidden);
+		r = hidden_path(name, staging->hidden, path);
+		if (r < 0)
+			return r;
+		staging->fd = openat(name->at, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+		if (staging->fd >= 0 || errno != EEXIST)
+			break;
+	}
+	return staging->fd < 0 ? -errno : 0;
+}
+
+int staging_open(const struct name *name, unsigned mode, struct staging *ret_staging)
+{
+	int r = 0;
+
+	ret_staging->hidden[0] = '\0';
+	ret_staging->fd = openat(name->at, name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+	if (ret_staging->fd < 0) {
+		/* EISDIR: a kernel or file system that does not know O_TMPFILE sees a directory opened for writing. */
+		r = errno == EOPNOTSUPP || errno == EISDIR ? open_hidden(name, ret_staging) : -errno;
+		if (r < 0)
+			return r;
+	}
+	if (mode && fchmod(ret_staging->fd, mode) < 0) {
+		r = -errno;
+		staging_close(ret_staging, name);
+	}
+	return r;
+}
+
+/* A second name for the file in the making, which is the first if it has none. */
+static int link_as(const struct staging *staging, const struct name *name, const char *path)
+{
+	char from[PATH_MAX];
+	int r;
+
+	if (staging->hidden[0]) {
+		r = hidden_path(name, staging->hidden, from);
+		if (r < 0)
+			return r;
+		return linkat(name->at, from, name->at, path, 0) < 0 ? -errno : 0;
+	}
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", staging->fd);
+	if (linkat(AT_FDCWD, from, name->at, path, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	/* No /proc: newer kernels let the one who opened it link the descriptor itself. */
+	return linkat(staging->fd, "", name->at, path, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static void forget_hidden(struct staging *staging, const struct name *name)
+{
+	char path[PATH_MAX];
+
+	if (hidden_path(name, staging->hidden, path) == 0)
+		unlinkat(name->at, path, 0);
+	staging->hidden[0] = '\0';
+}
+
+/* Only arrays are replaced; what can't be read is left alone as well. */
+static int check_replaceable(const struct name *name)
+{
+	struct opened opened;
+	int r = open_array(name, O_RDONLY, &opened);
+
+	if (r == -ENOENT)
+		return -EAGAIN; /* deleted meanwhile: the name may be free now */
+	if (r < 0)
+		return r == -EBADMSG ? -EEXIST : r;
+	opened_deinit(&opened);
+	return 0;
+}
+
+/* Through a hidden name for an instant, as a link can't take the place of another. */
+static int replace(struct staging *staging, const struct name *name)
+{
+	char path[PATH_MAX], hidden[NAME_MAX + 1];
+	int r = check_replaceable(name);
+
+	if (r < 0)
+		return r;
+	if (staging->hidden[0])
+		strcpy(hidden, staging->hidden);
+	else
+		new_hidden(hidden);
+	r = hidden_path(name, hidden, path);
+	if (r == 0 && !staging->hidden[0])
+		r = link_as(staging, name, path);
+	if (r < 0)
+		return r;
+	if (renameat(name->at, path, name->at, name->path) < 0) {
+		r = -errno;
+		if (!staging->hidden[0])
+			unlinkat(name->at, path, 0);
+		return r;
+	}
+	staging->hidden[0] = '\0';
+	return 0;
+}
+
+/* On file systems that have neither O_TMPFILE nor links. */
+static int rename_exclusively(struct staging *staging, const struct name *name)
+{
+	char path[PATH_MAX];
+	int r = hidden_path(name, staging->hidden, path);
+
+	if (r < 0)
+		return r;
+	if (renameat2(name->at, path, name->at, name->path, RENAME_NOREPLACE) < 0)
+		return -errno;
+	staging->hidden[0] = '\0';
+	return 0;
+}
+
+int staging_publish(struct staging *staging, const struct name *name, bool replace_array)
+{
+	int r;
+
+	do {
+		r = link_as(staging, name, name->path);
+		if (r == -EEXIST && replace_array)
+			r = replace(staging, name);
+		else if (r == 0 && staging->hidden[0])
+			forget_hidden(staging, name);
+		else if (staging->hidden[0] && (r == -EPERM || r == -EOPNOTSUPP))
+			r = rename_exclusively(staging, name);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+void staging_close(struct staging *staging, const struct name *name)
+{
+	if (staging->fd < 0)
+		return;
+	if (staging->hidden[0])
+		forget_hidden(staging, name);
+	cleanup_fd(&staging->fd);
+	staging->fd = -1;
+}

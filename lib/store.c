@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "store.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SHM_DIRECTORY "/dev/shm"
+
+/* 0 not looked yet, 1 there, -1 not there. It does not come and go while a process runs. */
+static atomic_int shm_state;
+
+static int private_path(char *ret_path, size_t bytes)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	int n;
+
+	if (runtime && runtime[0] == '/')
+		n = snprintf(ret_path, bytes, "%s/sharr", runtime);
+	else
+		n = snprintf(ret_path, bytes, "/tmp/sharr-%lu", (unsigned long)geteuid());
+	if (n < 0 || (size_t)n >= bytes)
+		return -ENAMETOOLONG;
+	mkdir(ret_path, 0700); /* if this fails, so does what comes next, and says why */
+	return n;
+}
+
+int store_path(char *ret_path, size_t bytes)
+{
+	const char *path = getenv("SHARR_STORE");
+	struct stat st;
+	size_t n;
+
+	if (!path || !path[0]) {
+		if (atomic_load(&shm_state) == 0)
+			atomic_store(&shm_state, stat(SHM_DIRECTORY, &st) == 0 ? 1 : -1);
+		if (atomic_load(&shm_state) < 0)
+			return private_path(ret_path, bytes);
+		path = SHM_DIRECTORY;
+	}
+	n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	if (n >= bytes)
+		return -ENAMETOOLONG;
+	memcpy(ret_path, path, n);
+	ret_path[n] = '\0';
+	return (int)n;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The tail parser: the input is the end of a file. What it takes for an array has to fit that file, and has to come back the
+ * same after composing it anew. The first byte says how much longer the file is than what is seen of it.
+ */
+#include <string.h>
+
+#include "bytes.h"
+#include "format.h"
+#include "fuzz.h"
+
+static void check_same(const struct format_meta *a, const struct format_meta *b)
+{
+	REQUIRE(a->nbytes == b->nbytes && a->itemsize == b->itemsize && a->ndim == b->ndim);
+	REQUIRE(memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof(a->shape[0])) == 0);
+	REQUIRE(a->order == b->order && a->descr_bytes == b->descr_bytes);
+	REQUIRE(memcmp(a->descr, b->descr, a->descr_bytes) == 0);
+	REQUIRE(a->attrs_bytes == b->attrs_bytes);
+	REQUIRE(strcmp(a->dtype_name, b->dtype_name) == 0);
+}
+
+/* A stand-in for the data: what a composed tail is parsed behind. */
+static void check_composed(const struct format_meta *meta)
+{
+	unsigned char *bytes;
+	struct format_meta again;
+	size_t count;
+
+	if (format_compose(meta, &bytes, &count) < 0)
+		return;
+	REQUIRE(format_parse(bytes, count, format_block_offset(meta->nbytes) + count, &again) == 0);
+	check_same(meta, &again);
+	format_meta_release(&again);
+	free(bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct format_meta meta;
+	uint64_t file_bytes;
+	char *text;
+
+	if (size < 1)
+		return 0;
+	file_bytes = size - 1 + ((uint64_t)data[0] << (data[0] & 31));
+	if (format_parse(data + 1, size - 1, file_bytes, &meta) < 0)
+		return 0;
+	REQUIRE(meta.nbytes <= file_bytes && format_map_bytes(&meta) <= file_bytes);
+	REQUIRE(meta.itemsize > 0 && meta.ndim >= 0 && meta.ndim <= FORMAT_NDIM_MAX);
+	if (format_npy_text(&meta, &text) == 0) {
+		REQUIRE(strlen(text) > meta.descr_bytes);
+		free(text);
+	}
+	check_composed(&meta);
+	format_meta_release(&meta);
+	return 0;
+}
