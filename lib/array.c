@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "ephemeral.h"
 #include "error.h"
 #include "info.h"
 #include "map.h"
@@ -24,6 +25,7 @@ int array_new(const char *name, int fd, const struct stat *st, const struct form
 		return -ENOMEM;
 	array->map_bytes = (size_t)format_map_bytes(meta);
 	array->readonly = readonly;
+	array->hold_fd = -1;
 	array->draft = NULL;
 	r = map_file(fd, array->map_bytes, readonly, &array->data);
 	if (r < 0)
@@ -31,6 +33,24 @@ int array_new(const char *name, int fd, const struct stat *st, const struct form
 	info_fill(name, meta, st, array + 1, &array->info);
 	*ret_array = steal_ptr(array);
 	return 0;
+}
+
+/* Until it is certain that what was opened is not about to go. */
+static int open_and_hold(const struct name *place, int access, struct opened *ret_opened)
+{
+	int r;
+
+	for (;;) {
+		r = open_array(place, access, ret_opened);
+		if (r < 0)
+			return r;
+		r = ephemeral_attach(place, ret_opened);
+		if (r == 0)
+			return 0;
+		opened_deinit(ret_opened);
+		if (r < 0)
+			return r;
+	}
 }
 
 int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
@@ -45,12 +65,25 @@ int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 		return -EINVAL;
 	r = name_init(name, &place);
 	if (r == 0)
-		r = open_array(&place, readonly ? O_RDONLY : O_RDWR, &opened);
+		r = open_and_hold(&place, readonly ? O_RDONLY : O_RDWR, &opened);
 	if (r < 0)
 		return r;
 	r = array_new(name, opened.fd, &opened.st, &opened.meta, readonly, ret_array);
+	if (r == 0 && opened.meta.flags & EPHEMERAL_FLAG)
+		(*ret_array)->hold_fd = steal_fd(&opened.fd);
 	opened_deinit(&opened);
 	return r;
+}
+
+/* By closing, never by unlocking: a forked child has the same lock as its parent. */
+static void let_go(struct sharr *array)
+{
+	struct stat st;
+	int r = fstat(array->hold_fd, &st);
+
+	close(array->hold_fd);
+	if (r == 0)
+		ephemeral_release(array->info.name, &st);
 }
 
 void sharr_detach(struct sharr *array)
@@ -58,6 +91,8 @@ void sharr_detach(struct sharr *array)
 	if (!array)
 		return;
 	munmap(array->data, array->map_bytes);
+	if (array->hold_fd >= 0)
+		let_go(array);
 	if (array->draft) {
 		staging_close(&array->draft->staging, &array->draft->name);
 		name_deinit(&array->draft->name);
@@ -106,7 +141,7 @@ int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
 	error_clear();
 	r = name_init(name, &place);
 	if (r == 0)
-		r = open_array(&place, O_RDONLY, &opened);
+		r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)
 		return r;
 	if (opened.meta.nbytes != bytes ||

@@ -15,12 +15,14 @@ struct array_draft {
 	struct name name;
 	struct staging staging;
 	bool replace;
+	bool ephemeral;
 };
 
 struct sharr {
 	void *data; /* the map's address */
 	size_t map_bytes;
 	bool readonly;
+	int hold_fd; /* of an ephemeral array, owned; else -1 */
 	struct sharr_info info;
 	struct array_draft *draft; /* owned; NULL once published */
 };

@@ -7,6 +7,7 @@
 
 #include "attrs.h"
 #include "cleanup.h"
+#include "ephemeral.h"
 #include "error.h"
 #include "open.h"
 #include "rewrite.h"
@@ -36,7 +37,7 @@ int sharr_attrs_list(const char *name, int (*fn)(const struct sharr_attr *attr, 
 	error_clear();
 	r = name_init(name, &place);
 	if (r == 0)
-		r = open_array(&place, O_RDONLY, &opened);
+		r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)
 		return r;
 	r = tell_all(&opened.meta, fn, userdata);
@@ -78,7 +79,7 @@ int sharr_attrs_set(const char *name, const struct sharr_attr *attrs, size_t cou
 	error_clear();
 	r = name_init(name, &place);
 	if (r == 0)
-		r = open_array(&place, O_RDWR, &opened);
+		r = ephemeral_open(&place, O_RDWR, &opened);
 	if (r < 0)
 		return r;
 	r = rewrite_array(opened.fd, change_attrs, &change);

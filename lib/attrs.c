@@ -94,12 +94,26 @@ int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, con
 	return 0;
 }
 
+static int attrs_copy(const unsigned char *attrs, size_t bytes, unsigned char **ret_attrs, size_t *ret_bytes)
+{
+	if (bytes) {
+		*ret_attrs = malloc(bytes);
+		if (!*ret_attrs)
+			return -ENOMEM;
+		memcpy(*ret_attrs, attrs, bytes);
+	}
+	*ret_bytes = bytes;
+	return 0;
+}
+
 int attrs_change_all(const unsigned char *attrs, size_t bytes, const struct sharr_attr *changes, size_t count,
 		     unsigned char **ret_attrs, size_t *ret_bytes)
 {
 	CLEANUP_FREE unsigned char *block = NULL;
 
 	*ret_attrs = NULL;
+	if (count == 0)
+		return attrs_copy(attrs, bytes, ret_attrs, ret_bytes);
 	for (size_t i = 0; i < count; i++) {
 		unsigned char *next;
 		int r = attrs_change(attrs, bytes, changes[i].name, changes[i].value, changes[i].bytes, &next, &bytes);

@@ -9,12 +9,13 @@
 #include "array.h"
 #include "attrs.h"
 #include "cleanup.h"
+#include "ephemeral.h"
 #include "error.h"
 #include "open.h"
 #include "sharr.h"
 #include "space.h"
 
-#define CREATE_FLAGS (SHARR_SPARSE | SHARR_REPLACE)
+#define CREATE_FLAGS (SHARR_SPARSE | SHARR_REPLACE | SHARR_EPHEMERAL)
 
 static void draft_free(struct array_draft **draft)
 {
@@ -38,8 +39,11 @@ static int describe(const struct sharr_spec *spec, struct format_meta *ret_meta,
 {
 	int r;
 
-	if (!spec->dtype || (spec->attr_count && !spec->attrs) || (spec->ndim > 0 && !spec->shape) || spec->mode > 0777 ||
-	    (spec->dtype_name && strlen(spec->dtype_name) >= sizeof(ret_meta->dtype_name)))
+	if (!spec->dtype || (spec->ndim > 0 && !spec->shape) || (spec->attr_count && !spec->attrs) || spec->mode > 0777)
+		return -EINVAL;
+	if (spec->order && spec->order != 'C' && spec->order != 'F')
+		return -EINVAL;
+	if (spec->dtype_name && strlen(spec->dtype_name) >= sizeof(ret_meta->dtype_name))
 		return -EINVAL;
 	r = format_describe(spec->dtype, strlen(spec->dtype), (char)(spec->order ? spec->order : 'C'), spec->ndim, spec->shape,
 			    ret_meta);
@@ -89,11 +93,11 @@ static int fill(int fd, const struct format_meta *meta, const void *data, bool r
 	if (data) {
 		r = space_check(fd, offset + tail_bytes, true, where);
 		if (r == 0)
-			r = write_at(fd, data, (size_t)meta->nbytes, 0);
+			r = space_explain(write_at(fd, data, (size_t)meta->nbytes, 0), offset + tail_bytes, where);
 	} else {
 		r = space_take(fd, offset + tail_bytes, reserve, where);
 	}
-	return r < 0 ? r : write_at(fd, tail, tail_bytes, offset);
+	return r < 0 ? r : space_explain(write_at(fd, tail, tail_bytes, offset), offset + tail_bytes, where);
 }
 
 /* A file in the making that holds the whole array. */
@@ -113,7 +117,7 @@ static int draft_new(const char *name, const struct sharr_spec *spec, const stru
 	if (r == 0)
 		r = staging_open(&draft->name, spec->mode, &draft->staging);
 	if (r == 0)
-		r = fill(draft->staging.fd, meta, data, !(flags & SHARR_SPARSE), draft->name.dir);
+		r = fill(draft->staging.fd, meta, data, !(flags & SHARR_SPARSE), name_where(&draft->name));
 	if (r < 0)
 		return r;
 	*ret_draft = steal_ptr(draft);
@@ -133,8 +137,11 @@ int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flag
 	if (flags & ~CREATE_FLAGS)
 		return -EINVAL;
 	r = describe(spec, &meta, &attrs);
+	meta.flags = flags & SHARR_EPHEMERAL ? EPHEMERAL_FLAG : 0;
 	if (r == 0)
 		r = draft_new(name, spec, &meta, NULL, flags, &draft);
+	if (r == 0 && flags & SHARR_EPHEMERAL)
+		r = ephemeral_hold(draft->staging.fd);
 	if (r == 0 && fstat(draft->staging.fd, &st) < 0)
 		r = -errno;
 	if (r == 0)
@@ -142,6 +149,7 @@ int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flag
 	if (r < 0)
 		return r;
 	array->draft = steal_ptr(draft);
+	array->draft->ephemeral = flags & SHARR_EPHEMERAL;
 	*ret_array = array;
 	return 0;
 }
@@ -156,6 +164,8 @@ int sharr_publish(struct sharr *array)
 	r = staging_publish(&array->draft->staging, &array->draft->name, array->draft->replace);
 	if (r < 0)
 		return r;
+	if (array->draft->ephemeral)
+		array->hold_fd = steal_fd(&array->draft->staging.fd);
 	draft_free(&array->draft);
 	array->draft = NULL;
 	return 0;
@@ -188,6 +198,8 @@ int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 	if (flags & ~SHARR_REPLACE)
 		return -EINVAL;
 	r = describe(spec, &meta, &attrs);
+	if (r == 0 && !data && meta.nbytes)
+		r = -EINVAL;
 	if (r == 0)
 		r = draft_new(name, spec, &meta, data ? data : "", flags, &draft);
 	if (r < 0)

@@ -102,7 +102,7 @@ int dtype_parse_string(const char *text, size_t bytes, struct dtype *ret_dtype, 
 
 	if (memchr(text, ' ', bytes) || memchr(text, '\t', bytes) || memchr(text, '\n', bytes))
 		return -EINVAL;
-	if (rest.at < rest.end && strchr("<>=|", *rest.at))
+	if (rest.at < rest.end && *rest.at && strchr("<>=|", *rest.at))
 		order = *rest.at++;
 	kind = rest.at < rest.end ? *rest.at++ : '\0';
 	if (kind == 'O' || kind == 'T')

@@ -130,7 +130,8 @@ static int parse_tail(const unsigned char *end, size_t bytes, uint64_t file_byte
 	take_npy(meta, &npy);
 	if ((uint64_t)r != npy_bytes || npy.dtype.itemsize == 0 ||
 	    shape_nbytes(npy.dtype.itemsize, npy.ndim, npy.shape, &nbytes) < 0 || nbytes != meta->nbytes) {
-		format_meta_release(meta);
+		free(meta->text); /* the heap is where `end` lies, and a trailer may still be found there */
+		meta->text = NULL;
 		return -EBADMSG;
 	}
 	meta->attrs = extension - attrs_bytes;
@@ -312,18 +313,18 @@ int format_npy_text(const struct format_meta *meta, char **ret_text)
 
 int format_npy_header(const struct format_meta *meta, unsigned char **ret_bytes, size_t *ret_count)
 {
+	CLEANUP_FREE unsigned char *bytes = NULL;
 	struct npy_header npy;
 	size_t count;
 	int r;
 
 	to_npy(meta, &npy);
-	r = npy_header_compose(&npy, ret_bytes, &count);
+	r = npy_header_compose(&npy, &bytes, &count);
 	if (r < 0)
 		return r;
-	if (count > FORMAT_TAIL_MAX) {
-		free(*ret_bytes);
+	if (count > FORMAT_TAIL_MAX)
 		return -E2BIG;
-	}
+	*ret_bytes = steal_ptr(bytes);
 	*ret_count = count;
 	return 0;
 }

@@ -39,7 +39,7 @@ struct format_meta {
 	int64_t shape[FORMAT_NDIM_MAX];
 	char order;              /* 'C' or 'F' */
 	bool foreign;            /* written by SharedArray: no fixed block, no npy header, origin all zeros */
-	uint32_t flags;          /* of the extension; none is defined in version 1 */
+	uint32_t flags;          /* of the extension: 1 is an ephemeral array (ephemeral.h) */
 	const char *descr;       /* UTF-8, descr_bytes long, not NUL-terminated: <f8, or [('a', '<i4')] */
 	size_t descr_bytes;
 	const unsigned char *attrs; /* encoded user attributes, attrs_bytes long */

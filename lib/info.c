@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ephemeral.h"
 #include "error.h"
 #include "open.h"
 
@@ -47,6 +48,8 @@ void info_fill(const char *name, const struct format_meta *meta, const struct st
 		.uid = st->st_uid,
 		.gid = st->st_gid,
 		.mode = st->st_mode & 07777,
+		.flags = meta->flags & EPHEMERAL_FLAG ? SHARR_EPHEMERAL : 0,
+		.inode = st->st_ino,
 	};
 }
 
@@ -60,7 +63,7 @@ int sharr_stat(const char *name, struct sharr_info **ret_info)
 	error_clear();
 	r = name_init(name, &place);
 	if (r == 0)
-		r = open_array(&place, O_RDONLY, &opened);
+		r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)
 		return r;
 	info = malloc(sizeof(*info) + info_payload_bytes(name, &opened.meta));

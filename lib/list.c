@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
+#include "ephemeral.h"
 #include "error.h"
 #include "info.h"
 #include "name.h"
@@ -47,18 +49,32 @@ static int tell(struct listing *listing, const struct opened *opened)
 	return listing->fn(&info, listing->userdata);
 }
 
+/* In passing, what a process that was killed left of an array it was replacing is cleared away. */
+static bool is_hidden(const struct listing *listing, const char *name)
+{
+	if (!staging_is_hidden(name))
+		return false;
+	if (staging_is_abandoned(name))
+		unlinkat(listing->dir, name, 0);
+	return true;
+}
+
 static int visit(struct listing *listing, const struct dirent *entry)
 {
 	struct opened opened;
 	int r;
 
-	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) || staging_is_hidden(entry->d_name))
+	/* Some file systems count characters: a name of theirs may have more bytes than ours. */
+	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) || strlen(entry->d_name) > NAME_MAX ||
+	    is_hidden(listing, entry->d_name))
 		return 0;
 	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, &opened);
 	if (r < 0)
 		return is_fatal(r) ? r : 0;
-	strcpy(listing->name + listing->group_bytes, entry->d_name);
-	r = tell(listing, &opened);
+	if (!ephemeral_is_leftover(listing->dir, entry->d_name, &opened)) {
+		strcpy(listing->name + listing->group_bytes, entry->d_name);
+		r = tell(listing, &opened);
+	}
 	opened_deinit(&opened);
 	return r;
 }

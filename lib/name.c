@@ -123,6 +123,18 @@ int name_init(const char *text, struct name *ret_name)
 	return init_in_store(rest, ret_name);
 }
 
+const char *name_where(const struct name *name)
+{
+	return name->in_store ? name->dir_text : name->dir;
+}
+
+int name_explain(const struct name *name, int r)
+{
+	if (r == -ENOENT && name->in_store && access(name->dir_text, F_OK) < 0 && errno == ENOENT)
+		return error_set(r, "the store %s does not exist", name->dir_text);
+	return r;
+}
+
 void name_deinit(struct name *name)
 {
 	if (name->at >= 0)

@@ -26,6 +26,12 @@ struct name {
 int name_init(const char *text, struct name *ret_name);
 void name_deinit(struct name *name);
 
+/* The directory it lies in, for a message: the store even if it lies in a group. */
+const char *name_where(const struct name *name);
+
+/* Hand `r` through; where the reason for -ENOENT is that there is no store at all, with words. */
+int name_explain(const struct name *name, int r);
+
 /*
  * Open the directory of a group of the store, or the store itself for "" and NULL, to be read. The descriptor is the
  * caller's. Errors as above.

@@ -71,7 +71,9 @@ static int open_file(int dir, const char *path, int flags, bool in_store, struct
 
 int open_array(const struct name *name, int access, struct opened *ret_opened)
 {
-	return open_file(name->at, name->path, access | (name->nofollow ? O_NOFOLLOW : 0), name->in_store, ret_opened);
+	int flags = access | (name->nofollow ? O_NOFOLLOW : 0);
+
+	return name_explain(name, open_file(name->at, name->path, flags, name->in_store, ret_opened));
 }
 
 int open_array_at(int dir, const char *entry, int access, struct opened *ret_opened)

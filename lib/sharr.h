@@ -49,6 +49,7 @@ extern "C" {
 #define SHARR_READONLY 0x1u /* map for reading only: a store into the map is SIGSEGV */
 #define SHARR_SPARSE 0x2u   /* reserve no space: pages are taken when first written, and a full store is SIGBUS then */
 #define SHARR_REPLACE 0x4u  /* put the new array in the place of one of that name, atomically; who has that attached keeps it */
+#define SHARR_EPHEMERAL 0x8u /* delete the array when the last process that has it attached detaches it or dies */
 
 /* An array that is attached by this process. Opaque; made by the calls below, freed by sharr_detach. */
 struct sharr;
@@ -88,12 +89,14 @@ struct sharr_info {
 	uint32_t creator_pid;   /* as seen in the creator's pid namespace; 0 if unknown */
 	uint32_t uid, gid;      /* owner and group of the file */
 	uint32_t mode;          /* its permission bits */
+	unsigned flags;         /* SHARR_EPHEMERAL or 0 */
+	uint64_t inode;         /* of the file; together with created_ns it tells an array from one made later under its name */
 };
 
 /*
  * Create the array `name` as `spec` says, filled with zeros, and attach it. It appears under its name in one step, whole.
  * Its space is reserved unless flags has SHARR_SPARSE: a store that is too full is an error here and never a SIGBUS later.
- * flags: SHARR_SPARSE, SHARR_REPLACE. *ret_array is the caller's, to be freed by sharr_detach.
+ * flags: SHARR_SPARSE, SHARR_REPLACE, SHARR_EPHEMERAL. *ret_array is the caller's, to be freed by sharr_detach.
  *   -EEXIST    the name is taken (by an array or by anything else) and flags lacks SHARR_REPLACE
  *   -EINVAL    dtype, shape or order make no array: bad syntax, a negative length, an element of no bytes
  *   -ENOTSUP   the dtype holds pointers (object), which mean nothing to another process
@@ -124,7 +127,8 @@ SHARR_PUBLIC int sharr_prepare(const char *name, const struct sharr_spec *spec, 
 SHARR_PUBLIC int sharr_publish(struct sharr *array);
 
 /*
- * Attach the array `name`: map its data into this process, shared with all others. No descriptor is kept.
+ * Attach the array `name`: map its data into this process, shared with all others. No descriptor is kept, but
+ * of ephemeral arrays, to hold them: they are gone (-ENOENT) when nobody does.
  * flags: SHARR_READONLY, which needs permission to read only. *ret_array is the caller's, to be freed by sharr_detach.
  */
 SHARR_PUBLIC int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array);

@@ -115,17 +115,22 @@ int space_check(int fd, uint64_t file_bytes, bool reserve, const char *where)
 	return r < 0 ? r : check_store(fd, file_bytes, reserve, where);
 }
 
-int space_take(int fd, uint64_t file_bytes, bool reserve, const char *where)
+int space_explain(int r, uint64_t file_bytes, const char *where)
 {
 	char asked[ERROR_BYTES_MAX];
+
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	return error_set(r, "%s has run full meanwhile; asked for were %s", where, error_bytes(file_bytes, asked));
+}
+
+int space_take(int fd, uint64_t file_bytes, bool reserve, const char *where)
+{
 	int r = space_check(fd, file_bytes, reserve, where);
 
 	if (r < 0)
 		return r;
 	if (!reserve)
 		return ftruncate(fd, (off_t)file_bytes) < 0 ? -errno : 0;
-	r = reserve_space(fd, file_bytes);
-	if (r == -ENOSPC || r == -EDQUOT)
-		return error_set(r, "%s has run full meanwhile; asked for were %s", where, error_bytes(file_bytes, asked));
-	return r;
+	return space_explain(reserve_space(fd, file_bytes), file_bytes, where);
 }

@@ -13,9 +13,12 @@
 int space_check(int fd, uint64_t file_bytes, bool reserve, const char *where);
 
 /*
- * Make the empty file `fd` file_bytes long and reserve its space if asked to. Errors of space_check; what fallocate and ftruncate give. On an error the file is to be
- * dropped, as some of it may be reserved.
+ * Make the empty file `fd` file_bytes long and reserve its space if asked to. Errors of space_check; what fallocate and
+ * ftruncate give. On an error the file is to be dropped, as some of it may be reserved.
  */
 int space_take(int fd, uint64_t file_bytes, bool reserve, const char *where);
+
+/* Hand the result of a write through; -ENOSPC and -EDQUOT, for which space_check saw no reason, with words. */
+int space_explain(int r, uint64_t file_bytes, const char *where);
 
 #endif

@@ -4,31 +4,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "open.h"
+#include "owner.h"
 
 #define HIDDEN_PREFIX ".sharr~"
 
-enum { HIDDEN_DIGITS = 16, HIDDEN_TRIES = 100 };
+enum { OWNER_DIGITS = 16, HIDDEN_DIGITS = OWNER_DIGITS + 8 };
+
+/* The hidden name tells whose it is, so that what a killed process left behind is known as such. */
+static void new_hidden(char *ret_hidden)
+{
+	static _Thread_local unsigned count;
+
+	snprintf(ret_hidden, NAME_MAX + 1, HIDDEN_PREFIX "%016llx%08x", (unsigned long long)owner_self(), count++);
+}
 
 bool staging_is_hidden(const char *name)
 {
-	return strncmp(name, HIDDEN_PREFIX, sizeof(HIDDEN_PREFIX) - 1) == 0 &&
-	       strlen(name) == sizeof(HIDDEN_PREFIX) - 1 + HIDDEN_DIGITS;
+	const char *digits = name + sizeof(HIDDEN_PREFIX) - 1;
+
+	return strncmp(name, HIDDEN_PREFIX, sizeof(HIDDEN_PREFIX) - 1) == 0 && strlen(digits) == HIDDEN_DIGITS &&
+	       strspn(digits, "0123456789abcdef") == HIDDEN_DIGITS;
 }
 
-static void new_hidden(char *ret_hidden)
+bool staging_is_abandoned(const char *hidden)
 {
-	unsigned long long number = 0;
+	char owner[OWNER_DIGITS + 1] = "";
 
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
-		number = (unsigned long long)getpid() << 32 ^ (unsigned long long)(size_t)ret_hidden;
-	snprintf(ret_hidden, NAME_MAX + 1, HIDDEN_PREFIX "%016llx", number);
+	strncat(owner, hidden + sizeof(HIDDEN_PREFIX) - 1, OWNER_DIGITS);
+	return owner_is_gone(strtoull(owner, NULL, 16));
 }
 
 /* The path of a hidden name beside the array, relative to name->at. */
@@ -39,21 +49,26 @@ static int hidden_path(const struct name *name, const char *hidden, char *ret_pa
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int open_hidden(const struct name *name, struct staging *staging)
+/* A name that is taken was left by a thread like this one, which is no more: no thread uses one twice. */
+static int clear_hidden(const struct name *name, const char *path)
 {
+	return unlinkat(name->at, path, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* No one may open it by that name before it has its mode. */
+static int open_hidden(const struct name *name, unsigned mode, struct staging *staging)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	char path[PATH_MAX];
+	int r;
 
-	for (int i = 0; i < HIDDEN_TRIES; i++) {
-		int r;
-
-		new_hidden(staging->hidden);
-		r = hidden_path(name, staging->hidden, path);
-		if (r < 0)
-			return r;
-		staging->fd = openat(name->at, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-		if (staging->fd >= 0 || errno != EEXIST)
-			break;
-	}
+	new_hidden(staging->hidden);
+	r = hidden_path(name, staging->hidden, path);
+	if (r == 0)
+		r = clear_hidden(name, path);
+	if (r < 0)
+		return r;
+	staging->fd = openat(name->at, path, flags, mode ? mode & 0600 : 0666);
 	return staging->fd < 0 ? -errno : 0;
 }
 
@@ -65,9 +80,9 @@ int staging_open(const struct name *name, unsigned mode, struct staging *ret_sta
 	ret_staging->fd = openat(name->at, name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 	if (ret_staging->fd < 0) {
 		/* EISDIR: a kernel or file system that does not know O_TMPFILE sees a directory opened for writing. */
-		r = errno == EOPNOTSUPP || errno == EISDIR ? open_hidden(name, ret_staging) : -errno;
+		r = errno == EOPNOTSUPP || errno == EISDIR ? open_hidden(name, mode, ret_staging) : -errno;
 		if (r < 0)
-			return r;
+			return name_explain(name, r);
 	}
 	if (mode && fchmod(ret_staging->fd, mode) < 0) {
 		r = -errno;
@@ -106,11 +121,11 @@ static void forget_hidden(struct staging *staging, const struct name *name)
 	staging->hidden[0] = '\0';
 }
 
-/* Only arrays are replaced; what can't be read is left alone as well. */
+/* Only arrays are replaced, no symlink to one either; what can't be read is left alone as well. */
 static int check_replaceable(const struct name *name)
 {
 	struct opened opened;
-	int r = open_array(name, O_RDONLY, &opened);
+	int r = open_array_at(name->at, name->path, O_RDONLY, &opened);
 
 	if (r == -ENOENT)
 		return -EAGAIN; /* deleted meanwhile: the name may be free now */
@@ -133,6 +148,8 @@ static int replace(struct staging *staging, const struct name *name)
 	else
 		new_hidden(hidden);
 	r = hidden_path(name, hidden, path);
+	if (r == 0 && !staging->hidden[0])
+		r = clear_hidden(name, path);
 	if (r == 0 && !staging->hidden[0])
 		r = link_as(staging, name, path);
 	if (r < 0)

@@ -31,4 +31,7 @@ void staging_close(struct staging *staging, const struct name *name);
 /* Is this the name of a file in the making, which no list should show? */
 bool staging_is_hidden(const char *name);
 
+/* Is whoever was making the file of this hidden name gone, so that it may be unlinked? */
+bool staging_is_abandoned(const char *hidden);
+
 #endif

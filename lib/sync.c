@@ -4,16 +4,13 @@
  * these words too, so that none is trusted: no address is kept there, and the worst that garbage does is a wait that ends by
  * its timeout, or an error. No pthread type lies there, since a robust mutex would have others write into the holder's memory.
  *
- * Owners are told by 64 bits that are taken and given back in one step: the low half is the thread's id and a bit for waiters
- * (the word that futexes wait on), the high half a tag of its pid namespace and start time, so that nobody is taken for dead
- * who lives in another namespace, and a thread id that is used again is not taken for the old one.
+ * The owner (owner.h) is taken and given back in one step, its low half with a bit for waiters being the word that futexes
+ * wait on.
  */
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,7 +18,7 @@
 
 #include "array.h"
 #include "error.h"
-#include "origin.h"
+#include "owner.h"
 #include "sharr.h"
 
 /* At FORMAT_BLOCK_SYNC of the fixed block. */
@@ -34,7 +31,7 @@ struct sync {
 
 _Static_assert(sizeof(struct sync) <= FORMAT_BLOCK_BYTES - FORMAT_BLOCK_SYNC, "it fits into the block");
 
-#define WAITERS 0x80000000u
+#define WAITERS OWNER_FREE_BIT
 
 enum {
 	JUDGE_NS = 100000000, /* how often a waiter looks whether the owner still lives */
@@ -88,63 +85,6 @@ static int64_t nap_ns(int64_t deadline)
 	int64_t left = deadline == INT64_MAX ? JUDGE_NS : deadline - now_ns();
 
 	return left < 0 ? 0 : left < JUDGE_NS ? left : JUDGE_NS;
-}
-
-/*
- * The state and the start time of a thread of this namespace. False: there is none such, or /proc does not tell.
- */
-static bool read_thread(uint32_t tid, char *ret_state, uint64_t *ret_start_ticks)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-	return origin_read_stat(path, ret_state, ret_start_ticks);
-}
-
-static uint64_t owner_word(uint32_t tid, uint64_t pidns, uint64_t start_ticks)
-{
-	uint32_t tag = (uint32_t)((pidns & 0xfffff) << 12 | (start_ticks & 0xfff));
-
-	return (uint64_t)tag << 32 | tid;
-}
-
-/* This thread, as an owner. Looked up once per thread and process. */
-static uint64_t own_word(void)
-{
-	static _Thread_local uint64_t cached;
-	static _Thread_local unsigned cached_at;
-	unsigned forks = origin_fork_count();
-
-	if (cached_at != forks) {
-		uint32_t tid = (uint32_t)syscall(SYS_gettid);
-		struct origin origin;
-		uint64_t start_ticks = 0;
-		char state;
-
-		origin_now(&origin);
-		read_thread(tid, &state, &start_ticks);
-		cached = owner_word(tid, origin.pidns, start_ticks);
-		cached_at = forks;
-	}
-	return cached;
-}
-
-/* Is the owner known to be gone? Never said of one in another pid namespace, or one that can't be looked at. */
-static bool is_gone(uint64_t owner)
-{
-	uint32_t tid = (uint32_t)owner & ~WAITERS;
-	struct origin origin;
-	uint64_t start_ticks;
-	char state;
-
-	origin_now(&origin);
-	if (owner >> 44 != (origin.pidns & 0xfffff) || origin.pidns == 0 || tid == 0)
-		return false;
-	if (kill((pid_t)tid, 0) < 0)
-		return errno == ESRCH;
-	if (!read_thread(tid, &state, &start_ticks))
-		return false;
-	return state == 'Z' || state == 'X' || (start_ticks & 0xfff) != (owner >> 32 & 0xfff);
 }
 
 static struct sync *sync_of(const struct sharr *array)
@@ -203,7 +143,7 @@ int sharr_lock(struct sharr *array, int64_t timeout_ns)
 	if (r < 0)
 		return r;
 	sync = sync_of(array);
-	own = own_word();
+	own = owner_self();
 	for (bool waited = false;; waited = true) {
 		int64_t nap;
 
@@ -211,7 +151,7 @@ int sharr_lock(struct sharr *array, int64_t timeout_ns)
 		if (r <= 0)
 			return r;
 		seen = atomic_load(&sync->lock);
-		if (is_gone(seen) && bury(sync, seen))
+		if (owner_is_gone(seen) && bury(sync, seen))
 			return error_set(-EOWNERDEAD, "the thread that had the lock died; the lock is free again, the data may be "
 					 "half changed");
 		if (!waited)
@@ -236,7 +176,7 @@ int sharr_unlock(struct sharr *array)
 	if (r < 0)
 		return r;
 	sync = sync_of(array);
-	own = own_word();
+	own = owner_self();
 	seen = own;
 	while (!atomic_compare_exchange_weak(&sync->lock, &seen, 0))
 		if ((seen & ~(uint64_t)WAITERS) != own)
@@ -300,11 +240,11 @@ int sharr_write_begin(struct sharr *array)
 	if (r < 0)
 		return r;
 	sync = sync_of(array);
-	own = own_word();
+	own = owner_self();
 	while (!atomic_compare_exchange_strong(&sync->writer, &seen, own)) {
 		if (seen == own)
 			return error_set(-EDEADLK, "this thread is writing already");
-		if (seen != 0 && !is_gone(seen))
+		if (seen != 0 && !owner_is_gone(seen))
 			return error_set(-EBUSY, "another thread is writing: let writers take turns by the lock");
 		if (seen != 0 && atomic_compare_exchange_strong(&sync->writer, &seen, own))
 			break;
@@ -324,7 +264,7 @@ int sharr_write_end(struct sharr *array)
 	if (r < 0)
 		return r;
 	sync = sync_of(array);
-	own = own_word();
+	own = owner_self();
 	if (atomic_load(&sync->writer) != own)
 		return error_set(-EPERM, "this thread has not begun to write");
 	atomic_store(&sync->sequence, (atomic_load(&sync->sequence) | 1) + 1);
@@ -341,7 +281,7 @@ static int wait_even(struct sync *sync, int64_t deadline, uint32_t *ret_sequence
 	while ((sequence = atomic_load(&sync->sequence)) & 1) {
 		int64_t nap = nap_ns(deadline);
 
-		if (is_gone(atomic_load(&sync->writer)) && atomic_load(&sync->sequence) == sequence)
+		if (owner_is_gone(atomic_load(&sync->writer)) && atomic_load(&sync->sequence) == sequence)
 			return error_set(-EOWNERDEAD, "the thread that was writing died in the middle of it");
 		if (nap == 0)
 			return -ETIMEDOUT;

@@ -21,6 +21,7 @@ import pytest
 from support.area import Store, make_area, remove_abandoned_areas, remove_area
 from support.build import BUILD, PEERS, PYMOD, SANITIZED, SHARRFS, python_environment
 from support.mount import Mount
+from support.namespace import with_mounts
 from support.remote import Remote
 from support.require import lacking, need_fuse, need_root
 
@@ -194,7 +195,7 @@ def old_of(store, remotes):
         # The original knows no place but /dev/shm. The machine's own is never touched: in a mount
         # namespace of its own the process sees the store there.
         script = 'mount --bind "$0" /dev/shm && exec "$@"'
-        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, store]
+        command = with_mounts(script, store)
         clean = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "PYTHONPATH")}
         remotes.append(Remote([*command, peer_python(name)], clean))
         remotes[-1].run("import numpy as np, SharedArray as sa, os, sys")

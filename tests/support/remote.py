@@ -76,13 +76,19 @@ def rebuild(error: dict) -> Exception:
 
 
 class Remote:
-    def __init__(self, command: list[str | os.PathLike], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        command: list[str | os.PathLike],
+        environment: dict[str, str],
+        folder: str | os.PathLike | None = None,
+    ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._printed = ""
         self._buffer = b""
         self.process = subprocess.Popen(
             [*command, CHILD],
             env=environment,
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -22,7 +22,8 @@ def tree_files() -> list[Path]:
     if listed.returncode == 0:
         files = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:
-        files = [p for p in ROOT.rglob("*") if not {".dev", "build", ".git"} & {*p.parts}]
+        made = {".dev", "build", ".git", "__pycache__"}
+        files = [p for p in ROOT.rglob("*") if not made & {*p.relative_to(ROOT).parts}]
     return sorted(path for path in files if path.is_file())
 
 

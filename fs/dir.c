@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+#include "store_at.h"
+
+int dir_open(struct fs *fs, struct inode *inode, struct dir **ret_dir)
+{
+	CLEANUP_FD int fd = -1;
+	struct dir *dir;
+	int rc = store_open_dir(fs, inode, &fd);
+
+	if (rc < 0)
+		return rc;
+	dir = calloc(1, sizeof(*dir));
+	if (!dir)
+		return -ENOMEM;
+	pthread_mutex_init(&dir->lock, NULL);
+	dir->fd = steal_fd(&fd);
+	*ret_dir = dir;
+	return 0;
+}
+
+void dir_close(struct dir *dir)
+{
+	if (!dir)
+		return;
+	pthread_mutex_destroy(&dir->lock);
+	close(dir->fd);
+	free(dir->names);
+	free(dir->starts);
+	free(dir);
+}
+
+/* Room for `bytes` more in an array that doubles. */
+static int make_room(void *array_at, size_t *room, size_t used, size_t more, size_t each_bytes)
+{
+	void **array = array_at;
+	size_t wanted = *room ? *room : 256;
+	void *larger;
+
+	while (wanted < used + more)
+		wanted *= 2;
+	if (wanted == *room)
+		return 0;
+	larger = realloc(*array, wanted * each_bytes);
+	if (!larger)
+		return -ENOMEM;
+	*array = larger;
+	*room = wanted;
+	return 0;
+}
+
+static int add_name(struct dir *dir, const char *name)
+{
+	size_t bytes = strlen(name) + 1;
+	int rc = make_room(&dir->names, &dir->names_room, dir->names_bytes, bytes, 1);
+
+	if (rc == 0)
+		rc = make_room(&dir->starts, &dir->starts_room, dir->count, 1,
+			       sizeof(*dir->starts));
+	if (rc < 0)
+		return rc;
+	memcpy(dir->names + dir->names_bytes, name, bytes);
+	dir->starts[dir->count++] = dir->names_bytes;
+	dir->names_bytes += bytes;
+	return 0;
+}
+
+static bool may_show(const struct dirent *entry)
+{
+	if (entry->d_type != DT_REG && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
+		return false;
+	return !store_hides(entry->d_name) && strcmp(entry->d_name, ".") &&
+	       strcmp(entry->d_name, "..");
+}
+
+static size_t hash_of(const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x9e3779b97f4a7c15u;
+	return (size_t)(hash >> 20);
+}
+
+/*
+ * A name that is replaced by rename while the store is being read moves to the directory's end
+ * there, and is read twice: keep the first of each.
+ */
+static int drop_doubles(struct dir *dir)
+{
+	CLEANUP_FREE size_t *table = NULL; /* index + 1; 0: free */
+	size_t room = 16;
+	size_t kept = 0;
+	size_t i;
+
+	while (room < dir->count * 2)
+		room *= 2;
+	table = calloc(room, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < dir->count; i++) {
+		const char *name = dir->names + dir->starts[i];
+		size_t slot = hash_of(name) & (room - 1);
+
+		while (table[slot] && strcmp(dir_name(dir, table[slot] - 1), name))
+			slot = (slot + 1) & (room - 1);
+		if (table[slot])
+			continue;
+		dir->starts[kept++] = dir->starts[i];
+		table[slot] = kept;
+	}
+	dir->count = kept;
+	return 0;
+}
+
+static DIR *open_stream(const struct dir *dir)
+{
+	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!stream && fd >= 0)
+		close(fd);
+	return stream;
+}
+
+int dir_take(struct dir *dir)
+{
+	CLEANUP_DIR DIR *stream = open_stream(dir);
+	const struct dirent *entry;
+	int rc = 0;
+
+	if (!stream)
+		return -errno;
+	dir->count = 0;
+	dir->names_bytes = 0;
+	dir->taken = false;
+	while (rc == 0) {
+		errno = 0;
+		entry = readdir(stream);
+		if (!entry)
+			break;
+		if (may_show(entry))
+			rc = add_name(dir, entry->d_name);
+	}
+	if (rc == 0)
+		rc = -errno;
+	if (rc == 0)
+		rc = drop_doubles(dir);
+	dir->taken = rc == 0;
+	return rc;
+}
+
+const char *dir_name(const struct dir *dir, size_t index)
+{
+	return index < dir->count ? dir->names + dir->starts[index] : NULL;
+}

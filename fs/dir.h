@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A directory that is open: the names that it had when it was read first, once each, so that
+ * offsets stay what they are and no array is listed twice or left out while others come and go.
+ * Reading from the start again takes a new snapshot.
+ */
+#ifndef SHARRFS_DIR_H
+#define SHARRFS_DIR_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fs;
+struct inode;
+
+struct dir {
+	pthread_mutex_t lock; /* of all below; outermost */
+	bool taken;
+	int fd;      /* O_PATH of the directory; owned */
+	char *names; /* one after the other, each with its NUL */
+	size_t names_bytes;
+	size_t names_room;
+	size_t *starts; /* of each name in names */
+	size_t count;
+	size_t starts_room;
+};
+
+int dir_open(struct fs *fs, struct inode *inode, struct dir **ret_dir);
+void dir_close(struct dir *dir);
+
+/* Under the lock: take a snapshot, instead of the one there is. */
+int dir_take(struct dir *dir);
+
+/* Under the lock: the name at `index`; NULL behind the last one. */
+const char *dir_name(const struct dir *dir, size_t index);
+
+#endif

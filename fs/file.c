@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+#include "store_at.h"
+
+static void file_free(struct fs *fs, struct file *file)
+{
+	if (!file)
+		return;
+	if (file->backing_id)
+		backing_close(&fs->backing, file->backing_id);
+	if (file->map)
+		munmap(file->map, file->nbytes);
+	if (file->fd >= 0)
+		close(file->fd);
+	pthread_mutex_destroy(&file->map_lock);
+	free(file);
+}
+
+static struct file *file_alloc(struct inode *inode, uint64_t nbytes)
+{
+	struct file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	pthread_mutex_init(&file->map_lock, NULL);
+	file->inode = inode;
+	file->fd = -1;
+	file->uses = 1;
+	file->nbytes = nbytes;
+	return file;
+}
+
+/*
+ * The kernel opens the backing file anew for each client, with the client's mode, but it fails that
+ * with EIO if the store forbids it: so what a client may do is tried here first, on one descriptor
+ * that serves all.
+ */
+static int open_both_ways(struct fs *fs, int path_fd, struct file *file)
+{
+	int rc = store_reopen(fs, path_fd, O_RDWR, &file->fd);
+
+	if (rc != -EACCES && rc != -EROFS && rc != -EPERM && rc != -ETXTBSY)
+		return rc;
+	file->write_error = rc;
+	return store_reopen(fs, path_fd, O_RDONLY, &file->fd);
+}
+
+static int file_open(struct fs *fs, struct inode *inode, int path_fd, uint64_t nbytes,
+		     struct file **ret_file)
+{
+	struct file *file = file_alloc(inode, nbytes);
+	int rc;
+
+	if (!file)
+		return -ENOMEM;
+	rc = open_both_ways(fs, path_fd, file);
+	if (rc == 0)
+		rc = backing_open(&fs->backing, file->fd, &file->backing_id);
+	if (rc < 0) {
+		file_free(fs, file);
+		return rc;
+	}
+	*ret_file = file;
+	return 0;
+}
+
+/*
+ * Of two that open the same inode at once the first wins; the other's descriptor was never seen by
+ * the kernel.
+ */
+static struct file *file_install(struct fs *fs, struct file *file)
+{
+	struct inode *inode = file->inode;
+	struct file *winner;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	if (inode->file) {
+		inode->file->uses++;
+	} else {
+		inode->file = file;
+		inode->refs++;
+	}
+	winner = inode->file;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	if (winner != file)
+		file_free(fs, file);
+	return winner;
+}
+
+int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file)
+{
+	CLEANUP_FD int path_fd = -1;
+	struct facts facts;
+	struct file *file;
+	int rc = store_open(fs, inode, &path_fd, &facts);
+
+	if (rc < 0)
+		return rc;
+	if (!S_ISREG(facts.st.st_mode))
+		return -EISDIR;
+	if (!inode_is_as_reported(&fs->inodes, inode, &facts))
+		return -ESTALE;
+	file = file_peek(fs, inode);
+	if (!file) {
+		rc = file_open(fs, inode, path_fd, (uint64_t)facts.st.st_size, &file);
+		if (rc < 0)
+			return rc;
+		file = file_install(fs, file);
+	}
+	*ret_file = file;
+	return 0;
+}
+
+struct file *file_peek(struct fs *fs, struct inode *inode)
+{
+	struct file *file;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	file = inode->file;
+	if (file)
+		file->uses++;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	return file;
+}
+
+void file_release(struct fs *fs, struct file *file)
+{
+	struct inode *inode = file->inode;
+	bool last;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	last = --file->uses == 0;
+	if (last)
+		inode->file = NULL;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	if (!last)
+		return;
+	file_free(fs, file);
+	inode_unref(&fs->inodes, inode);
+}
+
+/* The daemon's exit would do it too, but not tell a forgotten descriptor from these. */
+void file_close_all(struct fs *fs)
+{
+	struct inode *inode;
+
+	while ((inode = inode_first_open(&fs->inodes))) {
+		struct file *file = inode->file;
+
+		file->uses = 1;
+		file_release(fs, file);
+	}
+}
+
+const void *file_map(struct file *file)
+{
+	void *map;
+
+	pthread_mutex_lock(&file->map_lock);
+	if (!file->map && !file->map_failed && file->nbytes) {
+		map = mmap(NULL, file->nbytes, PROT_READ, MAP_SHARED, file->fd, 0);
+		file->map_failed = map == MAP_FAILED;
+		file->map = file->map_failed ? NULL : map;
+	}
+	map = file->map;
+	pthread_mutex_unlock(&file->map_lock);
+	return map;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An array that is open through the mount: one descriptor, and in passthrough mode one backing id,
+ * per inode, however many have it open, from the first open to the last release. So no user can
+ * exhaust the daemon's descriptors by opening one array often, and the kernel, which answers EIO to
+ * an open with another backing id than the one in use, never sees two.
+ */
+#ifndef SHARRFS_FILE_H
+#define SHARRFS_FILE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fs;
+struct inode;
+
+struct file {
+	struct inode *inode; /* holds one of its refs */
+	uint32_t uses;       /* opens, and handlers at work; under the inode table's lock */
+	int fd;              /* read-write where the store allows it, else read-only */
+	int write_error;     /* 0, or why fd is read-only: -EACCES, -EROFS, … */
+	int32_t backing_id;  /* 0: none, this mount is not in passthrough mode */
+	uint64_t nbytes;
+	pthread_mutex_t map_lock; /* of map alone, while it is made */
+	void *map; /* of the nbytes, read-only, made by the first read that can use it; NULL: none
+		      yet */
+	bool map_failed; /* don't try again */
+};
+
+/*
+ * A use of the inode's file, which is opened if it is not: -ESTALE if it is not as the kernel was
+ * told last, so that the kernel looks again and retries. To be given back by file_release.
+ */
+int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file);
+
+/* A use of the inode's file if it is open, else NULL. */
+struct file *file_peek(struct fs *fs, struct inode *inode);
+
+void file_release(struct fs *fs, struct file *file);
+
+/* At the end of the mount: close what clients still had open. */
+void file_close_all(struct fs *fs);
+
+/*
+ * The file's data in memory, to be handed to system calls only: loading from it is SIGBUS if
+ * someone truncates the file.
+ */
+const void *file_map(struct file *file);
+
+#endif

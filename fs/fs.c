@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "store_at.h"
+
+int fs_init(struct fs *fs, const char *path)
+{
+	CLEANUP_FD int root_fd = -1;
+	CLEANUP_FD int proc_fd = -1;
+	struct facts root;
+	int rc;
+
+	memset(fs, 0, sizeof(*fs));
+	root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
+		return -errno;
+	proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc_fd < 0)
+		return -errno;
+	rc = facts_of_fd(root_fd, &root);
+	if (rc < 0)
+		return rc;
+	rc = io_buffers_init(&fs->buffers);
+	if (rc < 0)
+		return rc;
+	rc = inode_table_init(&fs->inodes, &root);
+	if (rc < 0)
+		goto no_inodes;
+	rc = verdict_cache_init(&fs->verdicts);
+	if (rc < 0)
+		goto no_verdicts;
+	rc = pins_init(&fs->pins);
+	if (rc < 0)
+		goto no_pins;
+	fs->store = path;
+	fs->root_fd = steal_fd(&root_fd);
+	fs->proc_fd = steal_fd(&proc_fd);
+	return 0;
+
+no_pins:
+	verdict_cache_deinit(&fs->verdicts);
+no_verdicts:
+	inode_table_deinit(&fs->inodes);
+no_inodes:
+	io_buffers_deinit(&fs->buffers);
+	return rc;
+}
+
+void fs_deinit(struct fs *fs)
+{
+	pins_deinit(&fs->pins);
+	verdict_cache_deinit(&fs->verdicts);
+	inode_table_deinit(&fs->inodes);
+	io_buffers_deinit(&fs->buffers);
+	close(fs->proc_fd);
+	close(fs->root_fd);
+}

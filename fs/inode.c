@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "inode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cleanup.h"
+
+enum { BUCKETS_FIRST = 1024 };
+
+static size_t bucket_of(const struct inode_table *table, const struct inode *parent,
+			const char *name)
+{
+	uint64_t hash = table->seed ^ (uint64_t)(uintptr_t)parent;
+
+	for (; *name; name++) {
+		hash = (hash ^ (unsigned char)*name) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 29;
+	}
+	return (size_t)(hash ^ hash >> 32) & (table->bucket_count - 1);
+}
+
+static struct inode *find(struct inode_table *table, const struct inode *parent, const char *name)
+{
+	struct inode *inode = table->buckets[bucket_of(table, parent, name)];
+
+	while (inode && (inode->parent != parent || strcmp(inode->name, name)))
+		inode = inode->next;
+	return inode;
+}
+
+static void link_in(struct inode **list, struct inode *inode)
+{
+	inode->next = *list;
+	inode->link = list;
+	if (inode->next)
+		inode->next->link = &inode->next;
+	*list = inode;
+}
+
+static void link_out(struct inode *inode)
+{
+	*inode->link = inode->next;
+	if (inode->next)
+		inode->next->link = inode->link;
+}
+
+static void hash_in(struct inode_table *table, struct inode *inode)
+{
+	link_in(&table->buckets[bucket_of(table, inode->parent, inode->name)], inode);
+	inode->hashed = true;
+}
+
+static void hash_out(struct inode_table *table, struct inode *inode)
+{
+	if (!inode->hashed)
+		return;
+	link_out(inode);
+	link_in(&table->nameless, inode);
+	inode->hashed = false;
+}
+
+/* Twice the buckets. Out of memory is no failure: the chains get longer. */
+static void grow(struct inode_table *table)
+{
+	size_t old_count = table->bucket_count;
+	struct inode **old = table->buckets;
+	struct inode **buckets = calloc(old_count * 2, sizeof(*buckets));
+	size_t i;
+
+	if (!buckets)
+		return;
+	table->buckets = buckets;
+	table->bucket_count = old_count * 2;
+	for (i = 0; i < old_count; i++) {
+		while (old[i]) {
+			struct inode *inode = old[i];
+
+			old[i] = inode->next;
+			hash_in(table, inode);
+		}
+	}
+	free(old);
+}
+
+/* Free the inode, and then its parents, if nothing holds them any more. */
+static void let_go(struct inode_table *table, struct inode *inode)
+{
+	while (inode->parent && !inode->lookups && !inode->refs) {
+		struct inode *parent = inode->parent;
+
+		link_out(inode);
+		free(inode->name);
+		free(inode);
+		table->inode_count--;
+		parent->refs--;
+		inode = parent;
+	}
+}
+
+static void set_reported(struct inode *inode, const struct facts *facts)
+{
+	inode->reported = (struct reported){
+		.bytes = S_ISREG(facts->st.st_mode) ? (uint64_t)facts->st.st_size : 0,
+		.mode = facts->st.st_mode,
+		.uid = facts->st.st_uid,
+		.gid = facts->st.st_gid,
+		.nlink = S_ISREG(facts->st.st_mode) ? (uint32_t)facts->st.st_nlink : 0,
+	};
+}
+
+static struct inode *inode_new(struct inode_table *table, struct inode *parent, const char *name,
+			       const struct facts *facts)
+{
+	struct inode *inode = calloc(1, sizeof(*inode));
+
+	if (!inode)
+		return NULL;
+	inode->name = strdup(name);
+	if (!inode->name) {
+		free(inode);
+		return NULL;
+	}
+	inode->parent = parent;
+	inode->id = facts->id;
+	inode->directory = S_ISDIR(facts->st.st_mode);
+	parent->refs++;
+	if (++table->inode_count > table->bucket_count)
+		grow(table);
+	hash_in(table, inode);
+	return inode;
+}
+
+int inode_table_init(struct inode_table *table, const struct facts *root)
+{
+	memset(table, 0, sizeof(*table));
+	if (getrandom(&table->seed, sizeof(table->seed), 0) < 0)
+		return -errno;
+	table->bucket_count = BUCKETS_FIRST;
+	table->buckets = calloc(table->bucket_count, sizeof(*table->buckets));
+	if (!table->buckets)
+		return -ENOMEM;
+	table->root.hashed = true;
+	table->root.id = root->id;
+	table->root.directory = true;
+	table->root.root = true;
+	set_reported(&table->root, root);
+	return pthread_mutex_init(&table->lock, NULL);
+}
+
+static void free_chain(struct inode *inode)
+{
+	while (inode) {
+		struct inode *next = inode->next;
+
+		free(inode->name);
+		free(inode);
+		inode = next;
+	}
+}
+
+/* The kernel sends no FORGET at unmount: all that is left goes here. */
+void inode_table_deinit(struct inode_table *table)
+{
+	size_t i;
+
+	for (i = 0; i < table->bucket_count; i++)
+		free_chain(table->buckets[i]);
+	free_chain(table->nameless);
+	free(table->buckets);
+	pthread_mutex_destroy(&table->lock);
+}
+
+int inode_lookup(struct inode_table *table, struct inode *parent, const char *name,
+		 const struct facts *facts, struct inode **ret_inode)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&table->lock);
+	inode = find(table, parent, name);
+	if (inode && !identity_equal(&inode->id, &facts->id)) {
+		hash_out(table, inode);
+		inode = NULL;
+	}
+	if (!inode)
+		inode = inode_new(table, parent, name, facts);
+	if (inode) {
+		inode->lookups++;
+		set_reported(inode, facts);
+	}
+	pthread_mutex_unlock(&table->lock);
+	if (!inode)
+		return -ENOMEM;
+	*ret_inode = inode;
+	return 0;
+}
+
+void inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups)
+{
+	pthread_mutex_lock(&table->lock);
+	inode->lookups -= lookups < inode->lookups ? lookups : inode->lookups;
+	let_go(table, inode);
+	pthread_mutex_unlock(&table->lock);
+}
+
+void inode_unref(struct inode_table *table, struct inode *inode)
+{
+	pthread_mutex_lock(&table->lock);
+	inode->refs--;
+	let_go(table, inode);
+	pthread_mutex_unlock(&table->lock);
+}
+
+struct inode *inode_first_open(struct inode_table *table)
+{
+	struct inode *inode;
+	size_t i;
+
+	for (i = 0; i < table->bucket_count; i++)
+		for (inode = table->buckets[i]; inode; inode = inode->next)
+			if (inode->file)
+				return inode;
+	for (inode = table->nameless; inode; inode = inode->next)
+		if (inode->file)
+			return inode;
+	return NULL;
+}
+
+void inode_report(struct inode_table *table, struct inode *inode, const struct facts *facts)
+{
+	pthread_mutex_lock(&table->lock);
+	set_reported(inode, facts);
+	pthread_mutex_unlock(&table->lock);
+}
+
+bool inode_is_as_reported(struct inode_table *table, struct inode *inode, const struct facts *facts)
+{
+	struct inode now = {0};
+	struct reported told;
+
+	set_reported(&now, facts);
+	pthread_mutex_lock(&table->lock);
+	told = inode->reported;
+	pthread_mutex_unlock(&table->lock);
+	return identity_equal(&inode->id, &facts->id) && told.bytes == now.reported.bytes &&
+	       told.mode == now.reported.mode && told.uid == now.reported.uid &&
+	       told.gid == now.reported.gid &&
+	       (told.nlink == now.reported.nlink || !now.reported.nlink);
+}
+
+/* Under the lock. The bytes of the path, or 0 if a part of it is gone; the root has 1. */
+static size_t path_bytes(const struct inode *inode)
+{
+	size_t bytes = inode->parent ? 0 : 1;
+
+	for (; inode->parent; inode = inode->parent) {
+		if (!inode->hashed)
+			return 0;
+		bytes += strlen(inode->name) + 1; /* a slash behind it, or the NUL */
+	}
+	return bytes;
+}
+
+/* Under the lock. Filled from its end, where the walk to the root begins. */
+static int path_of(const struct inode *inode, char **ret_path)
+{
+	size_t bytes = path_bytes(inode);
+	char *path;
+	char *at;
+
+	if (!bytes)
+		return -ENOENT;
+	path = malloc(bytes);
+	if (!path)
+		return -ENOMEM;
+	at = path + bytes - 1;
+	*at = '\0';
+	for (; inode->parent; inode = inode->parent) {
+		size_t length = strlen(inode->name);
+
+		at -= length;
+		memcpy(at, inode->name, length);
+		if (at > path)
+			*--at = '/';
+	}
+	*ret_path = path;
+	return 0;
+}
+
+int inode_path(struct inode_table *table, struct inode *inode, char **ret_path)
+{
+	int rc;
+
+	pthread_mutex_lock(&table->lock);
+	rc = path_of(inode, ret_path);
+	pthread_mutex_unlock(&table->lock);
+	return rc;
+}
+
+int inode_place(struct inode_table *table, struct inode *inode, char **ret_parent, char **ret_name)
+{
+	CLEANUP_FREE char *name = NULL;
+	int rc = -ENOENT;
+
+	pthread_mutex_lock(&table->lock);
+	if (inode->hashed && inode->parent) {
+		name = strdup(inode->name);
+		rc = name ? path_of(inode->parent, ret_parent) : -ENOMEM;
+	}
+	pthread_mutex_unlock(&table->lock);
+	if (rc < 0)
+		return rc;
+	*ret_name = steal_ptr(name);
+	return 0;
+}
+
+int inode_last_name(struct inode_table *table, struct inode *inode, const struct inode **ret_parent,
+		    char **ret_name)
+{
+	char *name = NULL;
+
+	pthread_mutex_lock(&table->lock);
+	if (inode->parent) {
+		name = strdup(inode->name);
+		*ret_parent = inode->parent;
+	}
+	pthread_mutex_unlock(&table->lock);
+	if (!name)
+		return inode->root ? -ENOENT : -ENOMEM;
+	*ret_name = name;
+	return 0;
+}
+
+void inode_removed(struct inode_table *table, struct inode *parent, const char *name)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&table->lock);
+	inode = find(table, parent, name);
+	if (inode)
+		hash_out(table, inode);
+	pthread_mutex_unlock(&table->lock);
+}
+
+/* Under the lock: from now on it is `name` (which it owns from here) in `parent`. */
+static void move(struct inode_table *table, struct inode *inode, struct inode *parent, char *name)
+{
+	struct inode *old_parent = inode->parent;
+
+	link_out(inode);
+	free(inode->name);
+	inode->name = name;
+	inode->parent = parent;
+	parent->refs++;
+	old_parent->refs--;
+	hash_in(table, inode);
+	let_go(table, old_parent);
+}
+
+void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
+		   struct inode *to, const char *to_name, bool exchange)
+{
+	CLEANUP_FREE char *name = strdup(to_name);
+	CLEANUP_FREE char *other_name = strdup(from_name);
+	struct inode *inode;
+	struct inode *other;
+
+	pthread_mutex_lock(&table->lock);
+	inode = find(table, from, from_name);
+	other = find(table, to, to_name);
+	if (inode && inode != other)
+		hash_out(table, inode);
+	if (other && inode != other)
+		hash_out(table, other);
+	if (inode && inode != other && name)
+		move(table, inode, to, steal_ptr(name));
+	if (other && inode != other && exchange && other_name)
+		move(table, other, from, steal_ptr(other_name));
+	pthread_mutex_unlock(&table->lock);
+}

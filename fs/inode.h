@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the kernel knows of the mount: one inode per (parent, name) that it has looked up and not
+ * yet forgotten, with the identity of the file that it was. No descriptor belongs to an inode as
+ * such, only to one that is open (file.h), so that 100,000 arrays cost memory alone, about 150
+ * bytes each. If another file takes a name, it gets another inode; the old one lives on outside the
+ * table until the kernel forgets it. libfuse's inode numbers are addresses of these, and 1 the
+ * root.
+ */
+#ifndef SHARRFS_INODE_H
+#define SHARRFS_INODE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "facts.h"
+
+struct file;
+
+/* What permission checks in the kernel rest on: as last told to it. */
+struct reported {
+	uint64_t bytes;
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t nlink;
+};
+
+/* All is under the table's lock, but what stands below id, which never changes. */
+struct inode {
+	struct inode *next;   /* in its bucket, or among the nameless */
+	struct inode **link;  /* what points to it there */
+	struct inode *parent; /* NULL: the root; counted in the parent's refs */
+	char *name;           /* in the parent; owned */
+	uint64_t lookups;     /* that the kernel has not taken back by FORGET */
+	uint32_t refs;        /* children, and one for an open file */
+	bool hashed;          /* false: its name is gone, or is another file's now */
+	struct file *file;    /* NULL unless open; owned by file.c */
+	struct reported reported;
+	struct identity id;
+	bool directory;
+	bool root;
+};
+
+struct inode_table {
+	pthread_mutex_t lock; /* innermost: nothing else is locked, and no system call made, while
+				 it is held */
+	struct inode **buckets;
+	size_t bucket_count; /* a power of 2 */
+	size_t inode_count;
+	struct inode *nameless; /* not hashed, but not forgotten yet */
+	uint64_t seed;          /* of the hash: names are other people's choice */
+	struct inode root;
+};
+
+int inode_table_init(struct inode_table *table, const struct facts *root);
+void inode_table_deinit(struct inode_table *table);
+
+/* Of the number that the kernel sent. */
+static inline struct inode *inode_of(struct inode_table *table, uint64_t number)
+{
+	return number == 1 ? &table->root : (struct inode *)(uintptr_t)number;
+}
+
+static inline uint64_t inode_number(const struct inode *inode)
+{
+	return inode->root ? 1 : (uint64_t)(uintptr_t)inode;
+}
+
+/*
+ * The inode of `name` in `parent`, which has these facts: the one there is if it is the same file,
+ * else a new one. Counts a lookup, and takes the facts as reported. To be undone by inode_forget if
+ * the kernel does not get the reply.
+ */
+int inode_lookup(struct inode_table *table, struct inode *parent, const char *name,
+		 const struct facts *facts, struct inode **ret_inode);
+
+void inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups);
+
+/* Give back one of its refs. */
+void inode_unref(struct inode_table *table, struct inode *inode);
+
+/* Any that is open, or NULL. Slow: for the end of the mount, when no other thread runs. */
+struct inode *inode_first_open(struct inode_table *table);
+
+/* These facts are about to be told to the kernel. */
+void inode_report(struct inode_table *table, struct inode *inode, const struct facts *facts);
+
+/* Is this what the kernel was told last, so that what it decided by it holds? */
+bool inode_is_as_reported(struct inode_table *table, struct inode *inode,
+			  const struct facts *facts);
+
+/* The path below the root, "" for the root itself; the caller frees. -ENOENT: it has none any more.
+ */
+int inode_path(struct inode_table *table, struct inode *inode, char **ret_path);
+
+/* The path of the parent, and the name; the caller frees both. */
+int inode_place(struct inode_table *table, struct inode *inode, char **ret_parent, char **ret_name);
+
+/*
+ * The name that it has, or had last, and in which directory, to be compared only; the caller frees
+ * the name. -ENOENT: it is the root.
+ */
+int inode_last_name(struct inode_table *table, struct inode *inode, const struct inode **ret_parent,
+		    char **ret_name);
+
+/* `name` was removed from `parent`. */
+void inode_removed(struct inode_table *table, struct inode *parent, const char *name);
+
+/*
+ * A name was renamed: what the target was is gone, unless the two were exchanged. Out of memory:
+ * both have no name here any more, and the kernel's next lookup makes new inodes.
+ */
+void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
+		   struct inode *to, const char *to_name, bool exchange);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "file.h"
+
+int io_buffers_init(struct io_buffers *buffers)
+{
+	return -pthread_key_create(&buffers->key, free);
+}
+
+void io_buffers_deinit(struct io_buffers *buffers)
+{
+	free(pthread_getspecific(buffers->key));
+	pthread_key_delete(buffers->key);
+}
+
+char *io_buffer(struct io_buffers *buffers)
+{
+	char *buffer = pthread_getspecific(buffers->key);
+
+	if (!buffer) {
+		buffer = aligned_alloc(4096, IO_BYTES_MAX);
+		pthread_setspecific(buffers->key, buffer);
+	}
+	return buffer;
+}
+
+/*
+ * Where the data end now: at nbytes, unless someone has truncated the file directly. Nothing is
+ * written beyond it either, since that would extend a file that is no array any more.
+ */
+static int data_end(const struct file *file, off_t *ret_end, bool *ret_full)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0)
+		return -errno;
+	*ret_end = st.st_size < (off_t)file->nbytes ? st.st_size : (off_t)file->nbytes;
+	*ret_full = st.st_blocks * 512 >= st.st_size;
+	return 0;
+}
+
+static size_t clamp(size_t bytes, off_t offset, off_t end)
+{
+	if (offset < 0 || offset >= end)
+		return 0;
+	return (off_t)bytes > end - offset ? (size_t)(end - offset) : bytes;
+}
+
+/*
+ * Straight from the map to the device where all of the file is there; reading a hole through a map
+ * would allocate it. The kernel copies: a truncation meanwhile is EFAULT of the device, not SIGBUS
+ * here.
+ */
+static int reply_mapped(fuse_req_t req, const void *map, size_t bytes, off_t offset)
+{
+	const struct iovec iov = {.iov_base = (char *)(uintptr_t)map + offset, .iov_len = bytes};
+
+	return fuse_reply_iov(req, &iov, 1);
+}
+
+void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file, size_t bytes,
+		   off_t offset)
+{
+	const void *map;
+	char *buffer;
+	ssize_t count;
+	bool full;
+	off_t end;
+	int rc = data_end(file, &end, &full);
+
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	bytes = clamp(bytes, offset, end);
+	map = full && bytes ? file_map(file) : NULL;
+	if (map) {
+		reply_mapped(req, map, bytes, offset);
+		return;
+	}
+	buffer = io_buffer(buffers);
+	count = buffer ? pread(file->fd, buffer, bytes < IO_BYTES_MAX ? bytes : IO_BYTES_MAX,
+			       offset)
+		       : -1;
+	if (count < 0)
+		fuse_reply_err(req, buffer ? errno : ENOMEM);
+	else
+		fuse_reply_buf(req, buffer, (size_t)count);
+}
+
+ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset)
+{
+	ssize_t count;
+	bool full;
+	off_t end;
+	int rc = data_end(file, &end, &full);
+
+	if (rc < 0)
+		return rc;
+	if (!bytes)
+		return 0;
+	bytes = clamp(bytes, offset, end);
+	if (!bytes)
+		return -EFBIG;
+	count = pwrite(file->fd, data, bytes, offset);
+	return count < 0 ? -errno : count;
+}
+
+/*
+ * The tail behind the data is neither data nor a hole: at their end there is the hole that every
+ * file ends with.
+ */
+off_t io_seek(struct file *file, off_t offset, int whence)
+{
+	off_t found;
+	bool full;
+	off_t end;
+	int rc = data_end(file, &end, &full);
+
+	if (rc < 0)
+		return rc;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	if (offset < 0 || offset >= end)
+		return -ENXIO;
+	found = lseek(file->fd, offset, whence);
+	if (found < 0)
+		return -errno;
+	if (found < end)
+		return found;
+	return whence == SEEK_HOLE ? end : -ENXIO;
+}
+
+int io_allocate(struct file *file, int mode, off_t offset, off_t bytes)
+{
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	if (offset > (off_t)file->nbytes || bytes > (off_t)file->nbytes - offset)
+		return -EFBIG;
+	return fallocate(file->fd, mode, offset, bytes) < 0 ? -errno : 0;
+}
+
+ssize_t io_copy(struct file *from, off_t from_offset, struct file *to, off_t to_offset,
+		size_t bytes)
+{
+	ssize_t count;
+	bool full;
+	off_t end;
+	int rc = data_end(from, &end, &full);
+
+	if (rc == 0) {
+		bytes = clamp(bytes, from_offset, end);
+		rc = data_end(to, &end, &full);
+	}
+	if (rc < 0 || !bytes)
+		return rc;
+	bytes = clamp(bytes, to_offset, end);
+	if (!bytes)
+		return -EFBIG;
+	count = copy_file_range(from->fd, &from_offset, to->fd, &to_offset, bytes, 0);
+	return count < 0 ? -errno : count;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Changes of names in the store on behalf of a client: only what the mount shows is ever removed or
+ * replaced. The kernel has checked the permission bits of the directories; ownership in sticky
+ * directories is checked again here, with the client's uid, since the daemon may do what the client
+ * may not.
+ */
+#ifndef SHARRFS_NAMESPACE_H
+#define SHARRFS_NAMESPACE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct fs;
+struct inode;
+
+int namespace_remove(struct fs *fs, struct inode *dir, const char *name, bool directory, uid_t uid);
+
+/* flags as those of renameat2. */
+int namespace_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
+		     const char *to_name, unsigned flags, uid_t uid);
+
+/* A new group, which belongs to the client. */
+int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t mode, uid_t uid,
+		    gid_t gid);
+
+#endif

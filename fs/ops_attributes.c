@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Handlers: attributes, plain and extended. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+#include "cleanup.h"
+#include "ops.h"
+#include "setattr.h"
+#include "store_at.h"
+#include "xattr.h"
+
+static void reply_attr(fuse_req_t req, struct inode *inode)
+{
+	struct fs *fs = ops_fs(req);
+	struct facts facts;
+	int rc = store_facts(fs, inode, &facts);
+
+	if (rc < 0) {
+		ops_reply(req, rc);
+		return;
+	}
+	inode_report(&fs->inodes, inode, &facts);
+	fuse_reply_attr(req, &facts.st, fs->attr_timeout);
+}
+
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	reply_attr(req, ops_inode(req, ino));
+}
+
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		struct fuse_file_info *fi)
+{
+	uid_t uid = fuse_req_ctx(req)->uid;
+	int rc = setattr_apply(ops_fs(req), ops_inode(req, ino), attr, to_set, uid);
+
+	if (rc < 0)
+		ops_reply(req, rc);
+	else
+		reply_attr(req, ops_inode(req, ino));
+}
+
+void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st;
+
+	if (fstatvfs(ops_fs(req)->root_fd, &st) < 0)
+		ops_reply(req, -errno);
+	else
+		fuse_reply_statfs(req, &st);
+}
+
+/* room 0 asks for the size alone. */
+static void reply_value(fuse_req_t req, const char *value, size_t bytes, size_t room)
+{
+	if (!room)
+		fuse_reply_xattr(req, bytes);
+	else if (bytes > room)
+		ops_reply(req, -ERANGE);
+	else
+		fuse_reply_buf(req, value, bytes);
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t room)
+{
+	CLEANUP_FREE char *value = NULL;
+	size_t bytes;
+	int rc = xattr_get(ops_fs(req), ops_inode(req, ino), name, &value, &bytes);
+
+	if (rc < 0)
+		ops_reply(req, rc);
+	else
+		reply_value(req, value, bytes, room);
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t room)
+{
+	CLEANUP_FREE char *names = NULL;
+	size_t bytes;
+	int rc = xattr_list(ops_fs(req), ops_inode(req, ino), &names, &bytes);
+
+	if (rc < 0)
+		ops_reply(req, rc);
+	else
+		reply_value(req, names, bytes, room);
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t bytes,
+		 int flags)
+{
+	ops_reply(req, xattr_set(ops_fs(req), ops_inode(req, ino), name, value, bytes));
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	ops_reply(req, xattr_remove(name));
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Handlers: open arrays and their data. The file handle is the struct file that all who have the
+ * array open share.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "ops.h"
+#include "store_at.h"
+
+static struct file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct file *)(uintptr_t)fi->fh;
+}
+
+/* What the open flags ask for that the file cannot give. A published array's size is fixed. */
+static int check_flags(struct fs *fs, const struct file *file, int flags)
+{
+	int direct_fd;
+	int rc;
+
+	if ((flags & O_ACCMODE) != O_RDONLY && file->write_error)
+		return file->write_error;
+	if (flags & O_TRUNC && file->nbytes)
+		return -EPERM;
+	if (!(flags & O_DIRECT))
+		return 0;
+	/* The kernel passes O_DIRECT on to the backing file, and says EIO if that cannot. */
+	rc = store_reopen(fs, file->fd, O_RDONLY | O_DIRECT, &direct_fd);
+	if (rc == 0)
+		close(direct_fd);
+	return rc;
+}
+
+/*
+ * In fallback mode a reader is cached, so that it can map, and starts with what is there now (no
+ * keep_cache); a writer is not, so that its read() is exact and its shared map is refused by the
+ * kernel rather than torn.
+ */
+static int reply_open(fuse_req_t req, struct fuse_file_info *fi, const struct file *file)
+{
+	const struct fs *fs = ops_fs(req);
+
+	if (fs->backing.active)
+		return backing_reply_open(req, fi, file->backing_id);
+	fi->direct_io = (fi->flags & O_ACCMODE) != O_RDONLY;
+	fi->noflush = 1;
+	return fuse_reply_open(req, fi);
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+	struct file *file;
+	int rc = file_acquire(fs, ops_inode(req, ino), &file);
+
+	if (rc < 0) {
+		ops_reply(req, rc);
+		return;
+	}
+	rc = check_flags(fs, file, fi->flags);
+	if (rc < 0) {
+		file_release(fs, file);
+		ops_reply(req, rc);
+		return;
+	}
+	atomic_fetch_add_explicit(&fs->counters.opens, 1, memory_order_relaxed);
+	fi->fh = (uintptr_t)file;
+	if (reply_open(req, fi, file) < 0) /* interrupted: there will be no release */
+		file_release(fs, file);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	file_release(ops_fs(req), file_of(fi));
+	ops_reply(req, 0);
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t bytes, off_t offset, struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+
+	atomic_fetch_add_explicit(&fs->counters.reads, 1, memory_order_relaxed);
+	io_reply_read(req, &fs->buffers, file_of(fi), bytes, offset);
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t bytes, off_t offset,
+	      struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+	ssize_t written = io_write(file_of(fi), data, bytes, offset);
+
+	atomic_fetch_add_explicit(&fs->counters.writes, 1, memory_order_relaxed);
+	if (written < 0)
+		ops_reply(req, (int)written);
+	else
+		fuse_reply_write(req, (size_t)written);
+}
+
+/*
+ * Published arrays are opened so that none comes, but if one does: an ENOSYS would switch it off
+ * for all files for good.
+ */
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	ops_reply(req, 0);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	int fd = file_of(fi)->fd;
+
+	ops_reply(req, (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
+{
+	off_t found = io_seek(file_of(fi), offset, whence);
+
+	if (found < 0)
+		ops_reply(req, (int)found);
+	else
+		fuse_reply_lseek(req, found);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t bytes,
+		  struct fuse_file_info *fi)
+{
+	ops_reply(req, io_allocate(file_of(fi), mode, offset, bytes));
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t from_ino, off_t from_offset,
+			struct fuse_file_info *from, fuse_ino_t to_ino, off_t to_offset,
+			struct fuse_file_info *to, size_t bytes, int flags)
+{
+	ssize_t copied = io_copy(file_of(from), from_offset, file_of(to), to_offset, bytes);
+
+	if (copied < 0)
+		ops_reply(req, (int)copied);
+	else
+		fuse_reply_write(req, (size_t)copied);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * chmod, chown, utimens and truncate on behalf of a client: forwarded to the store's file, but for
+ * a size, which is fixed.
+ */
+#ifndef SHARRFS_SETATTR_H
+#define SHARRFS_SETATTR_H
+
+#include <sys/stat.h>
+
+struct fs;
+struct inode;
+
+/* to_set: libfuse's FUSE_SET_ATTR_… bits. */
+int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, int to_set,
+		  uid_t uid);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "store_at.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "fs.h"
+#include "staging.h"
+
+bool store_hides(const char *name)
+{
+	return name[0] == '#' || staging_is_hidden(name);
+}
+
+/* ENOTDIR and ELOOP say that what was a directory is none any more. */
+static int walk_error(int error)
+{
+	return error == ENOTDIR || error == ELOOP ? -ESTALE : -error;
+}
+
+static int open_step(int dirfd, const char *name, int *ret_fd)
+{
+	int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return walk_error(errno);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* `path` is taken apart in place; "" and NULL are the root. */
+static int walk(struct fs *fs, char *path, int *ret_fd)
+{
+	CLEANUP_FD int fd = -1;
+	char *rest = path;
+	int rc = 0;
+
+	fd = fcntl(fs->root_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	while (rc == 0 && rest && *rest) {
+		char *name = strsep(&rest, "/");
+		int next = -1;
+
+		rc = open_step(fd, name, &next);
+		close(fd);
+		fd = next;
+	}
+	if (rc < 0)
+		return rc;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int walk_and_check(struct fs *fs, char *path, const struct identity *id, int *ret_fd)
+{
+	CLEANUP_FD int fd = -1;
+	struct facts facts;
+	int rc = walk(fs, path, &fd);
+
+	if (rc == 0)
+		rc = facts_of_fd(fd, &facts);
+	if (rc < 0)
+		return rc;
+	if (!identity_equal(&facts.id, id))
+		return -ESTALE;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int store_open_dir(struct fs *fs, struct inode *dir, int *ret_fd)
+{
+	CLEANUP_FREE char *path = NULL;
+	int rc = inode_path(&fs->inodes, dir, &path);
+
+	if (rc < 0)
+		return rc;
+	if (!*path)
+		return walk(fs, path, ret_fd);
+	return walk_and_check(fs, path, &dir->id, ret_fd);
+}
+
+int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd)
+{
+	char name[16];
+	int fd;
+
+	snprintf(name, sizeof(name), "%d", path_fd);
+	fd = openat(fs->proc_fd, name, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && errno == EPERM &&
+	    flags & O_NOATIME) /* somebody else's file, and no CAP_FOWNER */
+		fd = openat(fs->proc_fd, name,
+			    (flags & ~O_NOATIME) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+/*
+ * A verdict of what the O_PATH descriptor is of, by reading it if need be. Directories have one
+ * too, for their ACLs.
+ */
+static int judge(struct fs *fs, int path_fd, const struct facts *facts, struct verdict *ret_verdict)
+{
+	CLEANUP_FD int fd = -1;
+	int rc;
+
+	if (verdict_find(&fs->verdicts, facts, ret_verdict))
+		return 0;
+	if (S_ISREG(facts->st.st_mode)) {
+		rc = store_reopen(fs, path_fd, O_RDONLY | O_NOATIME, &fd);
+		if (rc < 0)
+			return rc == -EACCES || rc == -EPERM ? -ENOENT : rc;
+	}
+	rc = verdict_read(S_ISREG(facts->st.st_mode) ? fd : path_fd, facts, ret_verdict);
+	if (rc == 0)
+		verdict_keep(&fs->verdicts, facts, ret_verdict);
+	return rc;
+}
+
+/* From a file's own facts to those that the mount shows. */
+static int show(const struct verdict *verdict, struct facts *facts)
+{
+	if (S_ISREG(facts->st.st_mode)) {
+		if (!verdict->array)
+			return -ENOENT;
+		facts->st.st_size = (off_t)verdict->nbytes;
+	}
+	facts->st.st_mode &= ~077u | verdict->mode_mask;
+	return 0;
+}
+
+static int look_closer(struct fs *fs, int dirfd, const char *name, int *ret_fd,
+		       struct facts *ret_facts)
+{
+	CLEANUP_FD int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct verdict verdict;
+	struct facts facts;
+	int rc;
+
+	if (fd < 0)
+		return errno == ELOOP ? -ENOENT : -errno;
+	rc = facts_of_fd(fd, &facts);
+	if (rc < 0)
+		return rc;
+	if (!S_ISREG(facts.st.st_mode) && !S_ISDIR(facts.st.st_mode))
+		return -ENOENT;
+	rc = judge(fs, fd, &facts, &verdict);
+	if (rc == 0)
+		rc = show(&verdict, &facts);
+	if (rc < 0)
+		return rc;
+	*ret_facts = facts;
+	if (ret_fd)
+		*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int store_look_and_open(struct fs *fs, int dirfd, const char *name, int *ret_fd,
+			struct facts *ret_facts)
+{
+	return store_hides(name) ? -ENOENT : look_closer(fs, dirfd, name, ret_fd, ret_facts);
+}
+
+int store_look(struct fs *fs, int dirfd, const char *name, struct facts *ret_facts)
+{
+	struct verdict verdict;
+	struct facts facts;
+	int rc;
+
+	if (store_hides(name))
+		return -ENOENT;
+	rc = facts_of_name(dirfd, name, &facts);
+	if (rc < 0)
+		return rc;
+	if (!S_ISREG(facts.st.st_mode) && !S_ISDIR(facts.st.st_mode))
+		return -ENOENT;
+	if (!verdict_find(&fs->verdicts, &facts, &verdict))
+		return look_closer(fs, dirfd, name, NULL, ret_facts);
+	rc = show(&verdict, &facts);
+	if (rc == 0)
+		*ret_facts = facts;
+	return rc;
+}
+
+/* The inode's own file, not yet compared with it. */
+static int open_place(struct fs *fs, struct inode *inode, int *ret_fd)
+{
+	CLEANUP_FREE char *parent = NULL;
+	CLEANUP_FREE char *name = NULL;
+	CLEANUP_FD int dirfd = -1;
+	int rc;
+	int fd;
+
+	if (inode->root)
+		return walk(fs, NULL, ret_fd);
+	rc = inode_place(&fs->inodes, inode, &parent, &name);
+	if (rc == 0)
+		rc = walk(fs, parent, &dirfd);
+	if (rc < 0)
+		return rc;
+	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESTALE : walk_error(errno);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_checked(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+{
+	CLEANUP_FD int fd = pins_get(&fs->pins, &inode->id);
+	struct verdict verdict;
+	struct facts facts;
+	int rc = fd < 0 ? open_place(fs, inode, &fd) : 0;
+
+	if (rc == 0)
+		rc = facts_of_fd(fd, &facts);
+	if (rc < 0)
+		return rc;
+	if (!identity_equal(&facts.id, &inode->id))
+		return -ESTALE;
+	rc = judge(fs, fd, &facts, &verdict);
+	if (rc == 0)
+		rc = show(&verdict, &facts);
+	if (rc < 0)
+		return rc == -ENOENT ? -ESTALE : rc;
+	*ret_facts = facts;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int store_open(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+{
+	CLEANUP_FREE char *name = NULL;
+	const struct inode *parent;
+	int rc = open_checked(fs, inode, ret_fd, ret_facts);
+
+	if (rc == -ESTALE && inode_last_name(&fs->inodes, inode, &parent, &name) == 0)
+		pins_expect(&fs->pins, parent, name);
+	return rc;
+}
+
+static int facts_of_file(struct fs *fs, const struct file *file, struct facts *ret_facts)
+{
+	struct verdict verdict;
+	struct facts facts;
+	int rc = facts_of_fd(file->fd, &facts);
+
+	if (rc < 0)
+		return rc;
+	if (!verdict_find(&fs->verdicts, &facts, &verdict)) {
+		rc = verdict_read(file->fd, &facts, &verdict);
+		if (rc < 0)
+			return rc;
+		verdict_keep(&fs->verdicts, &facts, &verdict);
+	}
+	/* An open array stays what it was at open, whatever its owner does to the file directly. */
+	verdict.array = true;
+	verdict.nbytes = file->nbytes;
+	show(&verdict, &facts);
+	*ret_facts = facts;
+	return 0;
+}
+
+int store_facts(struct fs *fs, struct inode *inode, struct facts *ret_facts)
+{
+	struct file *file = file_peek(fs, inode);
+	CLEANUP_FD int fd = -1;
+	int rc;
+
+	if (!file)
+		return store_open(fs, inode, &fd, ret_facts);
+	rc = facts_of_file(fs, file, ret_facts);
+	file_release(fs, file);
+	return rc;
+}
+
+int store_open_tail(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+{
+	struct file *file = file_peek(fs, inode);
+	CLEANUP_FD int path_fd = -1;
+	CLEANUP_FD int fd = -1;
+	int rc;
+
+	if (file) {
+		fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+		rc = fd < 0 ? -errno : 0;
+		file_release(fs, file);
+	} else {
+		rc = store_open(fs, inode, &path_fd, ret_facts);
+		if (rc == 0)
+			rc = store_reopen(fs, path_fd, O_RDONLY | O_NOATIME, &fd);
+	}
+	if (rc == 0)
+		rc = facts_of_fd(fd, ret_facts);
+	if (rc < 0)
+		return rc;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The way from an inode to its file in the store. Whoever may write to a directory of the store may
+ * swap what lies in it at any moment, so that a path is walked from the root's descriptor by one
+ * component at a time, no symlink is ever followed, and what was found is compared with what the
+ * inode was. A file is first opened by O_PATH, which has no effect on anything that may lie there,
+ * and then anew through /proc/self/fd once it is known to be a regular file.
+ *
+ * -ESTALE: another file is there now; the kernel then looks the name up again and retries. -ENOENT:
+ * none.
+ */
+#ifndef SHARRFS_STORE_AT_H
+#define SHARRFS_STORE_AT_H
+
+#include <stdbool.h>
+
+#include "facts.h"
+
+struct fs;
+struct inode;
+
+/* Names that the mount does not show even if they are arrays: of temporary files. */
+bool store_hides(const char *name);
+
+/* A descriptor (O_PATH) of the directory that the inode is. The caller closes it. */
+int store_open_dir(struct fs *fs, struct inode *dir, int *ret_fd);
+
+/*
+ * A descriptor (O_PATH) of the file or directory that the inode is, and its facts. The caller
+ * closes it.
+ */
+int store_open(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts);
+
+/* The facts of `name` in the directory `dirfd`, as shown; -ENOENT for what the mount hides. */
+int store_look(struct fs *fs, int dirfd, const char *name, struct facts *ret_facts);
+
+/* Likewise, and a descriptor (O_PATH) of the very file that they are of. The caller closes it. */
+int store_look_and_open(struct fs *fs, int dirfd, const char *name, int *ret_fd,
+			struct facts *ret_facts);
+
+/*
+ * The facts of an inode, as shown; of an open one by its descriptor, so that a deleted file has
+ * them too.
+ */
+int store_facts(struct fs *fs, struct inode *inode, struct facts *ret_facts);
+
+/* Open anew what an O_PATH descriptor is of. */
+int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd);
+
+/*
+ * An inode's file, for reading its tail; its facts are the file's own (st_size is that of the
+ * file).
+ */
+int store_open_tail(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts);
+
+#endif

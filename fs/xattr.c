@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xattr.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attached.h"
+#include "bytes.h"
+#include "cleanup.h"
+#include "format.h"
+#include "fs.h"
+#include "mount.h"
+#include "sharr.h"
+#include "store_at.h"
+
+#define PREFIX "user.sharr."
+
+/* What an attribute's value may be made of. */
+struct subject {
+	struct fs *fs;
+	struct inode *inode;
+	const struct facts *facts;      /* the file's own */
+	int fd;                         /* of an array, for reading */
+	const struct format_meta *meta; /* of an array; NULL for the root */
+};
+
+struct attribute {
+	const char *name;
+	bool listed; /* and can be set; the others are told only to who asks by name */
+	int (*print)(FILE *out, const struct subject *subject);
+};
+
+static int print_npy(FILE *out, const struct subject *subject)
+{
+	CLEANUP_FREE char *text = NULL;
+	int rc = format_npy_text(subject->meta, &text);
+
+	if (rc == 0)
+		fputs(text, out);
+	return rc;
+}
+
+static int print_dtype(FILE *out, const struct subject *subject)
+{
+	fwrite(subject->meta->descr, 1, subject->meta->descr_bytes, out);
+	return 0;
+}
+
+static int print_shape(FILE *out, const struct subject *subject)
+{
+	int i;
+
+	for (i = 0; i < subject->meta->ndim; i++)
+		fprintf(out, "%s%" PRId64, i ? "," : "", subject->meta->shape[i]);
+	return 0;
+}
+
+static int print_order(FILE *out, const struct subject *subject)
+{
+	fputc(subject->meta->order, out);
+	return 0;
+}
+
+static int print_nbytes(FILE *out, const struct subject *subject)
+{
+	fprintf(out, "%" PRIu64, subject->meta->nbytes);
+	return 0;
+}
+
+static int print_itemsize(FILE *out, const struct subject *subject)
+{
+	fprintf(out, "%" PRIu64, subject->meta->itemsize);
+	return 0;
+}
+
+static int print_uri(FILE *out, const struct subject *subject)
+{
+	CLEANUP_FREE char *path = NULL;
+	int rc = inode_path(&subject->fs->inodes, subject->inode, &path);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ENODATA : rc; /* deleted, but open */
+	fprintf(out, "shm://%s", path);
+	return 0;
+}
+
+/* ISO 8601, UTC, to the nanosecond. */
+static int print_created(FILE *out, const struct subject *subject)
+{
+	uint64_t ns = subject->meta->origin.created_ns;
+	time_t seconds = (time_t)(ns / 1000000000);
+	char text[32];
+	struct tm utc;
+
+	if (!ns || !gmtime_r(&seconds, &utc))
+		return -ENODATA;
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	fprintf(out, "%s.%09" PRIu64 "Z", text, ns % 1000000000);
+	return 0;
+}
+
+static int print_creator(FILE *out, const struct subject *subject)
+{
+	const struct origin *origin = &subject->meta->origin;
+
+	if (!origin->pid)
+		return -ENODATA;
+	fprintf(out, "pid=%" PRIu32 " uid=%" PRIu32, origin->pid, origin->uid);
+	return 0;
+}
+
+static int print_attached(FILE *out, const struct subject *subject)
+{
+	return attached_print(out, subject->facts, subject->fs->mount_device);
+}
+
+static int print_flags(FILE *out, const struct subject *subject)
+{
+	fprintf(out, "0x%" PRIx32, subject->meta->flags);
+	return 0;
+}
+
+/*
+ * For libsharr, which reads the metadata of an open array by this one request: the file's size, and
+ * its last bytes, the whole tail among them, but none of the data.
+ */
+static int print_tail(FILE *out, const struct subject *subject)
+{
+	uint64_t file_bytes = (uint64_t)subject->facts->st.st_size;
+	uint64_t bytes =
+		subject->meta->heap ? FORMAT_TAIL_MAX : FORMAT_PAGE_BYTES - MOUNT_TAIL_HEAD_BYTES;
+	CLEANUP_FREE unsigned char *tail = NULL;
+	ssize_t count;
+
+	if (bytes > file_bytes - subject->meta->nbytes)
+		bytes = file_bytes - subject->meta->nbytes;
+	tail = malloc(MOUNT_TAIL_HEAD_BYTES + bytes);
+	if (!tail)
+		return -ENOMEM;
+	bytes_put64(tail, file_bytes);
+	count = pread(subject->fd, tail + MOUNT_TAIL_HEAD_BYTES, bytes,
+		      (off_t)(file_bytes - bytes));
+	if (count < 0)
+		return -errno;
+	if ((uint64_t)count < bytes) /* truncated meanwhile */
+		return -ENODATA;
+	fwrite(tail, 1, MOUNT_TAIL_HEAD_BYTES + bytes, out);
+	return 0;
+}
+
+static const struct attribute array_attributes[] = {
+	{"npy", true, print_npy},
+	{"dtype", true, print_dtype},
+	{"shape", true, print_shape},
+	{"order", true, print_order},
+	{"nbytes", false, print_nbytes},
+	{"itemsize", false, print_itemsize},
+	{"uri", false, print_uri},
+	{"created", false, print_created},
+	{"creator", false, print_creator},
+	{"attached", false, print_attached},
+	{"flags", false, print_flags},
+	{"tail", false, print_tail},
+	{NULL, false, NULL},
+};
+
+static int print_version(FILE *out, const struct subject *subject)
+{
+	fputs(SHARR_VERSION, out);
+	return 0;
+}
+
+static int print_store(FILE *out, const struct subject *subject)
+{
+	fputs(subject->fs->store, out);
+	return 0;
+}
+
+static int print_io(FILE *out, const struct subject *subject)
+{
+	fputs(subject->fs->backing.active ? "passthrough" : "fallback", out);
+	return 0;
+}
+
+static int print_reads(FILE *out, const struct subject *subject)
+{
+	fprintf(out, "%" PRIuFAST64, atomic_load(&subject->fs->counters.reads));
+	return 0;
+}
+
+static int print_writes(FILE *out, const struct subject *subject)
+{
+	fprintf(out, "%" PRIuFAST64, atomic_load(&subject->fs->counters.writes));
+	return 0;
+}
+
+static int print_opens(FILE *out, const struct subject *subject)
+{
+	fprintf(out, "%" PRIuFAST64, atomic_load(&subject->fs->counters.opens));
+	return 0;
+}
+
+static const struct attribute root_attributes[] = {
+	{"version", false, print_version},
+	{"store", false, print_store},
+	{"io", false, print_io},
+	{"reads", false, print_reads},
+	{"writes", false, print_writes},
+	{"opens", false, print_opens},
+	{NULL, false, NULL},
+};
+
+static const struct attribute *find(const struct attribute *table, const char *name)
+{
+	if (strncmp(name, PREFIX, strlen(PREFIX)))
+		return NULL;
+	for (name += strlen(PREFIX); table->name; table++)
+		if (!strcmp(table->name, name))
+			return table;
+	return NULL;
+}
+
+/* Names that the kernel takes for user attributes. */
+static bool is_user(const char *name)
+{
+	return !strncmp(name, "user.", strlen("user."));
+}
+
+static int print_value(const struct attribute *attribute, const struct subject *subject,
+		       char **ret_value, size_t *ret_bytes)
+{
+	CLEANUP_FREE char *value = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&value, &bytes);
+	int rc;
+
+	if (!out)
+		return -ENOMEM;
+	rc = attribute->print(out, subject);
+	if (fclose(out) != 0 && rc == 0)
+		rc = -ENOMEM;
+	if (rc < 0)
+		return rc;
+	*ret_value = steal_ptr(value);
+	*ret_bytes = bytes;
+	return 0;
+}
+
+/* An array that is open may have been damaged by its owner meanwhile. */
+static int read_array(struct subject *subject, const struct attribute *attribute, char **ret_value,
+		      size_t *ret_bytes)
+{
+	CLEANUP_FD int fd = -1;
+	struct format_meta meta;
+	struct facts facts;
+	int rc = store_open_tail(subject->fs, subject->inode, &fd, &facts);
+
+	if (rc == 0)
+		rc = format_read(fd, (uint64_t)facts.st.st_size, &meta);
+	if (rc < 0)
+		return rc == -EBADMSG ? -ENODATA : rc;
+	subject->fd = fd;
+	subject->facts = &facts;
+	subject->meta = &meta;
+	rc = print_value(attribute, subject, ret_value, ret_bytes);
+	format_meta_release(&meta);
+	return rc;
+}
+
+int xattr_get(struct fs *fs, struct inode *inode, const char *name, char **ret_value,
+	      size_t *ret_bytes)
+{
+	struct subject subject = {.fs = fs, .inode = inode};
+	const struct attribute *attribute;
+
+	if (!is_user(name))
+		return -ENOTSUP;
+	attribute = find(inode->root ? root_attributes : array_attributes, name);
+	if (!attribute || (inode->directory && !inode->root))
+		return -ENODATA;
+	if (inode->root)
+		return print_value(attribute, &subject, ret_value, ret_bytes);
+	return read_array(&subject, attribute, ret_value, ret_bytes);
+}
+
+int xattr_list(struct fs *fs, struct inode *inode, char **ret_names, size_t *ret_bytes)
+{
+	const struct attribute *attribute;
+	CLEANUP_FREE char *names = NULL;
+	size_t bytes = 0;
+	FILE *out;
+
+	out = open_memstream(&names, &bytes);
+	if (!out)
+		return -ENOMEM;
+	for (attribute = array_attributes; !inode->directory && attribute->name; attribute++)
+		if (attribute->listed)
+			fprintf(out, PREFIX "%s%c", attribute->name, '\0');
+	if (fclose(out) != 0)
+		return -ENOMEM;
+	*ret_names = steal_ptr(names);
+	*ret_bytes = bytes;
+	return 0;
+}
+
+/*
+ * Those that describe are told apart from those that could be set, so that the errno says which of
+ * them is worth a try.
+ */
+int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *value, size_t bytes)
+{
+	const struct attribute *attribute = find(array_attributes, name);
+
+	if (!is_user(name))
+		return -ENOTSUP;
+	if (inode->root)
+		return find(root_attributes, name) ? -EPERM : -ENOTSUP;
+	return attribute && !attribute->listed ? -EPERM : -ENOTSUP;
+}
+
+int xattr_remove(const char *name)
+{
+	if (!is_user(name))
+		return -ENOTSUP;
+	return strncmp(name, PREFIX, strlen(PREFIX)) ? -ENODATA : -EPERM;
+}

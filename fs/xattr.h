@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The extended attributes: an array's metadata under user.sharr., and on the root what the daemon
+ * tells of itself. Names outside user. are ENOTSUP, never ENODATA: ls then stops asking for them.
+ */
+#ifndef SHARRFS_XATTR_H
+#define SHARRFS_XATTR_H
+
+#include <stddef.h>
+
+struct fs;
+struct inode;
+
+/* The caller frees the value. */
+int xattr_get(struct fs *fs, struct inode *inode, const char *name, char **ret_value,
+	      size_t *ret_bytes);
+
+/* Names with their NULs, one after the other; the caller frees. */
+int xattr_list(struct fs *fs, struct inode *inode, char **ret_names, size_t *ret_bytes);
+
+int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *value,
+	      size_t bytes);
+int xattr_remove(const char *name);
+
+#endif

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Shared numpy arrays as files.
+
+    import SharedArray as sa
+
+    a = sa.create("x", (3, 4))     # in one process: zeros, shared, at /dev/shm/x
+    b = sa.attach("x")             # in any other: the same memory
+    sa.delete("x")                 # the name goes; whoever has it attached keeps it
+
+Arrays outlive the processes that made them. Names are "x" or "shm://x" for an array of
+the store, "file://path" for a file of any file system.
+"""
+
+try:
+    import numpy as _numpy  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"SharedArray needs numpy, which does not import ({error}): pip install numpy"
+    ) from error
+
+from ._building import building
+from ._errors import NotAnArrayError
+from ._sharr import (
+    MS_ASYNC,
+    MS_INVALIDATE,
+    MS_SYNC,
+    ArrayDesc,
+    ArrayInfo,
+    __version__,
+    attach,
+    copy,
+    create,
+    delete,
+    info,
+    list,
+    mlock,
+    msync,
+    munlock,
+    put,
+)
+
+__all__ = [
+    "MS_ASYNC",
+    "MS_INVALIDATE",
+    "MS_SYNC",
+    "ArrayDesc",
+    "ArrayInfo",
+    "NotAnArrayError",
+    "__version__",
+    "attach",
+    "building",
+    "copy",
+    "create",
+    "delete",
+    "info",
+    "list",
+    "mlock",
+    "msync",
+    "munlock",
+    "put",
+]

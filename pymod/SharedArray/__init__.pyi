@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import builtins
+from collections.abc import Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, SupportsIndex, final
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from typing_extensions import TypeAlias
+
+MS_ASYNC: int
+MS_INVALIDATE: int
+MS_SYNC: int
+__version__: str
+
+class _Desc(NamedTuple):
+    name: bytes
+    dtype: type[np.generic]
+    dims: tuple[int, ...]
+
+@final
+class ArrayDesc(_Desc):
+    @property
+    def descr(self) -> np.dtype[Any]: ...
+    @property
+    def order(self) -> Literal["C", "F"]: ...
+    @property
+    def nbytes(self) -> int: ...
+
+@final
+class ArrayInfo(NamedTuple):
+    name: str | bytes
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+    nbytes: int
+    owner: int
+    group: int
+    mode: int
+    created: float | None
+    creator: int | None
+
+class NotAnArrayError(OSError): ...
+
+_NewName: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
+_Name: TypeAlias = _NewName | ArrayDesc | ArrayInfo
+_Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | NDArray[np.integer[Any]]
+_Order: TypeAlias = Literal["C", "F"] | None
+
+def create(
+    name: _NewName,
+    shape: _Shape,
+    dtype: DTypeLike = ...,
+    *,
+    order: _Order = "C",
+    reserve: bool = True,
+    mode: int | None = None,
+    exist_ok: bool = False,
+    replace: bool = False,
+) -> NDArray[Any]: ...
+def attach(name: _Name, ro: bool = False, *, readonly: bool | None = None) -> NDArray[Any]: ...
+def delete(name: _Name, *, missing_ok: bool = False) -> None: ...
+def list(group: str | bytes | None = None) -> tuple[ArrayDesc, ...]: ...
+def info(name: _Name) -> ArrayInfo: ...
+def put(
+    name: _NewName,
+    array: ArrayLike,
+    *,
+    order: _Order = None,
+    mode: int | None = None,
+    replace: bool = False,
+) -> None: ...
+def copy(name: _Name, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
+def msync(array: NDArray[Any] | memoryview, flags: int = ...) -> None: ...
+def mlock(array: NDArray[Any] | memoryview) -> None: ...
+def munlock(array: NDArray[Any] | memoryview) -> None: ...
+
+class building:
+    def __init__(
+        self,
+        name: _NewName,
+        shape: _Shape,
+        dtype: DTypeLike = ...,
+        *,
+        order: _Order = "C",
+        reserve: bool = True,
+        mode: int | None = None,
+        replace: bool = False,
+    ) -> None: ...
+    def __enter__(self) -> NDArray[Any]: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+__all__: builtins.list[str]

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pycreate.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "pyargs.h"
+#include "pyarray.h"
+#include "pydtype.h"
+#include "pyerror.h"
+#include "pyname.h"
+#include "pyowner.h"
+#include "pyshape.h"
+
+/* What is asked for, ready for libsharr. */
+struct request {
+	struct pyname name;
+	struct pydtype_text dtype;
+	struct pyshape shape;
+	struct sharr_spec spec; /* points into the others */
+	unsigned flags;
+};
+
+/* What a caller gave; NULL where nothing. */
+struct wishes {
+	PyObject *name, *shape, *dtype, *order, *reserve, *mode, *replace;
+};
+
+static void request_deinit(struct request *request)
+{
+	pyname_deinit(&request->name);
+	pydtype_text_deinit(&request->dtype);
+}
+
+static int parse_order(PyObject *object, int *ret_order)
+{
+	*ret_order = 'C';
+	if (!object || object == Py_None)
+		return 0;
+	if (PyUnicode_Check(object)) {
+		if (PyUnicode_CompareWithASCIIString(object, "C") == 0)
+			return 0;
+		*ret_order = 'F';
+		if (PyUnicode_CompareWithASCIIString(object, "F") == 0)
+			return 0;
+	}
+	PyErr_Format(PyExc_ValueError, "order must be 'C' or 'F', not %R", object);
+	return -1;
+}
+
+static int parse_mode(PyObject *object, unsigned *ret_mode)
+{
+	long mode;
+
+	*ret_mode = 0;
+	if (!object || object == Py_None)
+		return 0;
+	mode = PyLong_AsLong(object);
+	if (mode == -1 && PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError))
+		return -1;
+	PyErr_Clear();
+	if (mode < 1 || mode > 0777) {
+		PyErr_Format(PyExc_ValueError,
+			     "mode must be permission bits from 0o1 to 0o777, not %S", object);
+		return -1;
+	}
+	*ret_mode = (unsigned)mode;
+	return 0;
+}
+
+static int parse_flags(const struct wishes *wishes, unsigned *ret_flags)
+{
+	int replace = pyargs_truth(wishes->replace);
+	int reserve = wishes->reserve ? PyObject_IsTrue(wishes->reserve) : 1;
+
+	if (replace < 0 || reserve < 0)
+		return -1;
+	*ret_flags = (replace ? SHARR_REPLACE : 0) | (reserve ? 0 : SHARR_SPARSE);
+	return 0;
+}
+
+static int request_fill(struct pystate *state, const struct wishes *wishes, struct request *request)
+{
+	struct sharr_spec *spec = &request->spec;
+
+	if (parse_order(wishes->order, &spec->order) < 0 ||
+	    parse_mode(wishes->mode, &spec->mode) < 0 || parse_flags(wishes, &request->flags) < 0)
+		return -1;
+	if (pydtype_encode(state, wishes->dtype ? wishes->dtype : (PyObject *)&PyFloat_Type,
+			   &request->dtype) < 0)
+		return -1;
+	if (pyshape_parse(state, wishes->shape, &request->shape) < 0 ||
+	    pyshape_extend(state, &request->shape, request->dtype.subshape) < 0)
+		return -1;
+	spec->dtype = request->dtype.descr;
+	spec->dtype_name = request->dtype.name;
+	spec->shape = request->shape.lengths;
+	spec->ndim = request->shape.ndim;
+	return pyname_init(state, wishes->name, &request->name);
+}
+
+/* -1 with an exception; then there is nothing to free. */
+static int request_init(struct pystate *state, const struct wishes *wishes,
+			struct request *ret_request)
+{
+	memset(&ret_request->name, 0, sizeof(ret_request->name));
+	memset(&ret_request->dtype, 0, sizeof(ret_request->dtype));
+	memset(&ret_request->spec, 0, sizeof(ret_request->spec));
+	if (request_fill(state, wishes, ret_request) == 0)
+		return 0;
+	request_deinit(ret_request);
+	return -1;
+}
+
+/* Do both orders mean the same for this shape? */
+static bool is_orderless(const struct sharr_info *info)
+{
+	int longer = 0;
+
+	for (int i = 0; i < info->ndim; i++)
+		longer += info->shape[i] > 1;
+	return longer <= 1 || info->nbytes == 0;
+}
+
+/* Is the array what was asked for? 1, 0, or -1 with an exception. */
+static int request_matches(struct pystate *state, const struct request *request,
+			   const struct sharr_info *info)
+{
+	const struct sharr_spec *spec = &request->spec;
+	PyObject *is, *wanted;
+	int r;
+
+	if (info->ndim != spec->ndim || (info->order != spec->order && !is_orderless(info)))
+		return 0;
+	for (int i = 0; i < info->ndim; i++)
+		if (info->shape[i] != spec->shape[i])
+			return 0;
+	if (strcmp(info->dtype, spec->dtype) == 0 &&
+	    strcmp(info->dtype_name, spec->dtype_name ? spec->dtype_name : "") == 0)
+		return 1;
+	/* One dtype may have two spellings. */
+	is = pydtype_decode(state, info->dtype, info->dtype_name, info->itemsize);
+	wanted = is ? pydtype_decode(state, spec->dtype, spec->dtype_name ? spec->dtype_name : "",
+				     info->itemsize)
+		    : NULL;
+	r = wanted ? PyObject_RichCompareBool(is, wanted, Py_EQ) : -1;
+	Py_XDECREF(is);
+	Py_XDECREF(wanted);
+	return r;
+}
+
+/* The name is taken: attach what is there if it is what was asked for. Returns NULL with no
+ * exception if it is gone again. */
+static PyObject *attach_existing(struct pystate *state, const struct request *request)
+{
+	struct sharr *array;
+	int r;
+
+	Py_BEGIN_ALLOW_THREADS r = sharr_attach(request->name.text, 0, &array);
+	Py_END_ALLOW_THREADS if (r == -ENOENT) return NULL;
+	if (r < 0)
+		return pyerror_raise(state, r, request->name.given);
+	r = request_matches(state, request, sharr_info(array));
+	if (r == 1)
+		return pyarray_wrap(state, array, request->name.plain, false);
+	sharr_detach(array);
+	if (r == 0)
+		pyerror_raise_os(EEXIST, "An array of another dtype, shape or order exists",
+				 request->name.given);
+	return NULL;
+}
+
+/* 1: the name was taken and is free again, so once more. */
+static int create_once(struct pystate *state, const struct request *request, bool exist_ok,
+		       PyObject **ret_array)
+{
+	struct sharr *array;
+	int r;
+
+	Py_BEGIN_ALLOW_THREADS r =
+		sharr_create(request->name.text, &request->spec, request->flags, &array);
+	Py_END_ALLOW_THREADS if (r >= 0) *ret_array =
+		pyarray_wrap(state, array, request->name.plain, false);
+	else if (r == -EEXIST && exist_ok) *ret_array = attach_existing(state, request);
+	else *ret_array = pyerror_raise(state, r, request->name.given);
+	if (*ret_array)
+		return 0;
+	return PyErr_Occurred() ? -1 : 1;
+}
+
+PyObject *pycreate_create(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static const struct pyargs_spec spec = {"create",
+						3,
+						2,
+						{"name", "shape", "dtype", "order", "reserve",
+						 "mode", "exist_ok", "replace", NULL}};
+	struct pystate *state = pystate_of(module);
+	PyObject *v[PYARGS_MAX], *array = NULL;
+	struct request request;
+	int exist_ok, r;
+
+	if (pyargs_bind(&spec, args, kwargs, v) < 0 || (exist_ok = pyargs_truth(v[6])) < 0)
+		return NULL;
+	if (request_init(state, &(struct wishes){v[0], v[1], v[2], v[3], v[4], v[5], v[7]},
+			 &request) < 0)
+		return NULL;
+	if (exist_ok && (request.flags & SHARR_REPLACE)) {
+		PyErr_SetString(PyExc_ValueError, "exist_ok and replace exclude each other");
+	} else {
+		do {
+			r = create_once(state, &request, exist_ok, &array);
+		} while (r > 0 && PyErr_CheckSignals() == 0);
+	}
+	request_deinit(&request);
+	return array;
+}
+
+/* An array that no one else can see yet. */
+static PyObject *prepare(struct pystate *state, const struct request *request)
+{
+	struct sharr *array;
+	int r;
+
+	Py_BEGIN_ALLOW_THREADS r =
+		sharr_prepare(request->name.text, &request->spec, request->flags, &array);
+	Py_END_ALLOW_THREADS if (r < 0) return pyerror_raise(state, r, request->name.given);
+	return pyarray_wrap(state, array, request->name.plain, false);
+}
+
+PyObject *pycreate_prepare(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static const struct pyargs_spec spec = {
+		"_prepare",
+		3,
+		2,
+		{"name", "shape", "dtype", "order", "reserve", "mode", "replace", NULL}};
+	struct pystate *state = pystate_of(module);
+	PyObject *v[PYARGS_MAX], *array;
+	struct request request;
+
+	if (pyargs_bind(&spec, args, kwargs, v) < 0 ||
+	    request_init(state, &(struct wishes){v[0], v[1], v[2], v[3], v[4], v[5], v[6]},
+			 &request) < 0)
+		return NULL;
+	array = prepare(state, &request);
+	request_deinit(&request);
+	return array;
+}
+
+PyObject *pycreate_publish(PyObject *module, PyObject *array)
+{
+	struct pystate *state = pystate_of(module);
+	struct pyowner *owner = pyowner_find(state, array);
+	int r;
+
+	if (!owner)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS r = sharr_publish(owner->array);
+	Py_END_ALLOW_THREADS if (r < 0) pyerror_raise(state, r, owner->name);
+	Py_DECREF(owner);
+	if (r < 0)
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+/* Whole from contiguous memory. */
+static PyObject *put_memory(struct pystate *state, const struct request *request, const void *data)
+{
+	int r;
+
+	Py_BEGIN_ALLOW_THREADS r =
+		sharr_put(request->name.text, &request->spec, data, request->flags);
+	Py_END_ALLOW_THREADS if (r < 0) return pyerror_raise(state, r, request->name.given);
+	Py_RETURN_NONE;
+}
+
+/* Gathered by numpy, in place, so that no second copy is needed. */
+static PyObject *put_gathered(struct pystate *state, PyObject *module,
+			      const struct request *request, PyObject *source)
+{
+	PyObject *array = prepare(state, request);
+	PyObject *done = NULL, *result = NULL;
+
+	if (array)
+		done = PyObject_CallFunctionObjArgs(state->copyto, array, source, NULL);
+	if (done)
+		result = pycreate_publish(module, array);
+	Py_XDECREF(done);
+	Py_XDECREF(array);
+	return result;
+}
+
+static PyObject *put_array(PyObject *module, const struct wishes *wishes, PyObject *source)
+{
+	struct pystate *state = pystate_of(module);
+	struct pyarray_memory memory;
+	struct request request;
+	PyObject *result;
+
+	if (request_init(state, wishes, &request) < 0)
+		return NULL;
+	if (pyarray_memory_init(state, source, &memory) < 0) {
+		request_deinit(&request);
+		return NULL;
+	}
+	if (!wishes->order || wishes->order == Py_None)
+		request.spec.order = memory.is_f && !memory.is_c ? 'F' : 'C';
+	if (request.spec.order == 'F' ? memory.is_f : memory.is_c)
+		result = put_memory(state, &request, memory.data);
+	else
+		result = put_gathered(state, module, &request, source);
+	pyarray_memory_deinit(&memory);
+	request_deinit(&request);
+	return result;
+}
+
+PyObject *pycreate_put(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static const struct pyargs_spec spec = {
+		"put", 2, 2, {"name", "array", "order", "mode", "replace", NULL}};
+	struct pystate *state = pystate_of(module);
+	PyObject *v[PYARGS_MAX], *source, *shape, *dtype, *result = NULL;
+
+	if (pyargs_bind(&spec, args, kwargs, v) < 0)
+		return NULL;
+	source = PyObject_CallFunctionObjArgs(state->asarray, v[1], NULL);
+	shape = source ? PyObject_GetAttr(source, state->str_shape) : NULL;
+	dtype = shape ? PyObject_GetAttr(source, state->str_dtype) : NULL;
+	if (dtype)
+		result = put_array(module,
+				   &(struct wishes){v[0], shape, dtype, v[2], NULL, v[3], v[4]},
+				   source);
+	Py_XDECREF(dtype);
+	Py_XDECREF(shape);
+	Py_XDECREF(source);
+	return result;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pylisting.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pyargs.h"
+#include "pydtype.h"
+#include "pyerror.h"
+#include "pyname.h"
+#include "pyshape.h"
+
+enum {
+	DESC_NAME,
+	DESC_DTYPE,
+	DESC_DIMS,
+	DESC_VISIBLE,
+	DESC_DESCR = DESC_VISIBLE,
+	DESC_ORDER,
+	DESC_NBYTES
+};
+
+enum {
+	INFO_NAME,
+	INFO_DTYPE,
+	INFO_SHAPE,
+	INFO_ORDER,
+	INFO_NBYTES,
+	INFO_OWNER,
+	INFO_GROUP,
+	INFO_MODE,
+	INFO_CREATED,
+	INFO_CREATOR,
+	INFO_COUNT,
+};
+
+PyObject *pylisting_desc_type_new(void)
+{
+	static PyStructSequence_Field fields[] = {
+		[DESC_NAME] = {"name", "name in the store, without a prefix; bytes, as given back "
+				       "to attach() or delete()"},
+		[DESC_DTYPE] = {"dtype", "scalar type of the elements, such as numpy.float64"},
+		[DESC_DIMS] = {"dims", "shape, a tuple of int"},
+		[DESC_DESCR] = {"descr", "the numpy.dtype, with fields, byte order and units"},
+		[DESC_ORDER] = {"order", "'C' or 'F'"},
+		[DESC_NBYTES] = {"nbytes", "bytes of the data"},
+		{NULL},
+	};
+	static PyStructSequence_Desc desc = {
+		.name = "SharedArray.ArrayDesc",
+		.doc = "What list() tells of one array. As a tuple: (name, dtype, dims).",
+		.fields = fields,
+		.n_in_sequence = DESC_VISIBLE,
+	};
+
+	return (PyObject *)PyStructSequence_NewType(&desc);
+}
+
+PyObject *pylisting_info_type_new(void)
+{
+	static PyStructSequence_Field fields[] = {
+		[INFO_NAME] = {"name", "the name, as info() was given it"},
+		[INFO_DTYPE] = {"dtype", "the numpy.dtype"},
+		[INFO_SHAPE] = {"shape", "tuple of int"},
+		[INFO_ORDER] = {"order", "'C' or 'F'"},
+		[INFO_NBYTES] = {"nbytes", "bytes of the data"},
+		[INFO_OWNER] = {"owner", "user id of the file's owner"},
+		[INFO_GROUP] = {"group", "group id of the file"},
+		[INFO_MODE] = {"mode", "permission bits, such as 0o644"},
+		[INFO_CREATED] =
+			{"created",
+			 "seconds since 1970 UTC, a float; None where SharedArray 3.x made it"},
+		[INFO_CREATOR] =
+			{"creator",
+			 "pid of its creator, in that one's pid namespace; None if unknown"},
+		{NULL},
+	};
+	static PyStructSequence_Desc desc = {
+		.name = "SharedArray.ArrayInfo",
+		.doc = "What info() tells of one array.",
+		.fields = fields,
+		.n_in_sequence = INFO_COUNT,
+	};
+
+	return (PyObject *)PyStructSequence_NewType(&desc);
+}
+
+/*
+ * What sharr_list tells, kept in one block until the GIL is held again: a record, its shape, then
+ * its three strings, padded to eight bytes.
+ */
+struct record {
+	struct sharr_info info; /* its pointers are of no meaning here */
+	size_t name_bytes;      /* NUL included, like the next two */
+	size_t dtype_bytes;
+	size_t dtype_name_bytes;
+	size_t bytes; /* of all */
+};
+
+struct records {
+	char *block; /* owned */
+	size_t used;
+	size_t capacity;
+	Py_ssize_t count;
+};
+
+static int records_reserve(struct records *records, size_t bytes)
+{
+	size_t capacity = records->capacity ? records->capacity : 4096;
+	char *block;
+
+	while (capacity - records->used < bytes)
+		capacity *= 2;
+	if (capacity == records->capacity)
+		return 0;
+	block = realloc(records->block, capacity);
+	if (!block)
+		return -ENOMEM;
+	records->block = block;
+	records->capacity = capacity;
+	return 0;
+}
+
+/* Called without the GIL. */
+static int records_add(const struct sharr_info *info, void *userdata)
+{
+	struct records *records = userdata;
+	struct record record = {
+		.info = *info,
+		.name_bytes = strlen(info->name) + 1,
+		.dtype_bytes = strlen(info->dtype) + 1,
+		.dtype_name_bytes = strlen(info->dtype_name) + 1,
+	};
+	size_t shape_bytes = sizeof(int64_t) * (size_t)info->ndim;
+	char *at;
+
+	record.bytes = sizeof(record) + shape_bytes + record.name_bytes + record.dtype_bytes +
+		       record.dtype_name_bytes;
+	record.bytes = (record.bytes + 7) & ~(size_t)7;
+	if (records_reserve(records, record.bytes) < 0)
+		return -ENOMEM;
+	at = records->block + records->used;
+	memcpy(at, &record, sizeof(record));
+	at += sizeof(record);
+	if (shape_bytes)
+		memcpy(at, info->shape, shape_bytes);
+	at += shape_bytes;
+	memcpy(at, info->name, record.name_bytes);
+	memcpy(at + record.name_bytes, info->dtype, record.dtype_bytes);
+	memcpy(at + record.name_bytes + record.dtype_bytes, info->dtype_name,
+	       record.dtype_name_bytes);
+	records->used += record.bytes;
+	records->count++;
+	return 0;
+}
+
+/* The next record, with its pointers put right, and the offset moved on. */
+static struct sharr_info *records_next(struct records *records, size_t *offset)
+{
+	struct record *record = (struct record *)(records->block + *offset);
+	char *at = (char *)(record + 1);
+
+	record->info.shape = (const int64_t *)at;
+	record->info.name = at + sizeof(int64_t) * (size_t)record->info.ndim;
+	record->info.dtype = record->info.name + record->name_bytes;
+	record->info.dtype_name = record->info.dtype + record->dtype_bytes;
+	*offset += record->bytes;
+	return &record->info;
+}
+
+/* Put `value`, which is given away, into a struct sequence; false if it is NULL. */
+static int set(PyObject *sequence, int field, PyObject *value)
+{
+	if (!value)
+		return 0;
+	PyStructSequence_SetItem(sequence, field, value);
+	return 1;
+}
+
+static PyObject *optional(PyObject *value, int known)
+{
+	if (known)
+		return value;
+	Py_XDECREF(value);
+	Py_RETURN_NONE;
+}
+
+static PyObject *order_text(const struct sharr_info *info)
+{
+	return PyUnicode_FromString(info->order == 'F' ? "F" : "C");
+}
+
+static PyObject *desc_new(struct pystate *state, const struct sharr_info *info)
+{
+	PyObject *dtype = pydtype_of_array(state, info);
+	PyObject *desc = dtype ? PyStructSequence_New((PyTypeObject *)state->desc_type) : NULL;
+
+	if (!desc) {
+		Py_XDECREF(dtype);
+		return NULL;
+	}
+	PyStructSequence_SetItem(desc, DESC_DESCR, dtype);
+	if (set(desc, DESC_NAME, PyBytes_FromString(info->name)) &&
+	    set(desc, DESC_DTYPE, PyObject_GetAttr(dtype, state->str_type)) &&
+	    set(desc, DESC_DIMS, pyshape_tuple(info->shape, info->ndim)) &&
+	    set(desc, DESC_ORDER, order_text(info)) &&
+	    set(desc, DESC_NBYTES, PyLong_FromUnsignedLongLong(info->nbytes)))
+		return desc;
+	Py_DECREF(desc);
+	return NULL;
+}
+
+static PyObject *descs_new(struct pystate *state, struct records *records)
+{
+	PyObject *tuple = PyTuple_New(records->count);
+	PyObject *desc;
+	size_t offset = 0;
+
+	for (Py_ssize_t i = 0; tuple && i < records->count; i++) {
+		desc = desc_new(state, records_next(records, &offset));
+		if (desc)
+			PyTuple_SetItem(tuple, i, desc);
+		else
+			Py_CLEAR(tuple);
+	}
+	return tuple;
+}
+
+PyObject *pylisting_list(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static const struct pyargs_spec spec = {"list", 1, 0, {"group", NULL}};
+	struct pystate *state = pystate_of(module);
+	struct records records = {NULL, 0, 0, 0};
+	struct pyname group = {NULL, NULL, NULL, NULL};
+	PyObject *values[PYARGS_MAX], *result;
+	int r;
+
+	if (pyargs_bind(&spec, args, kwargs, values) < 0)
+		return NULL;
+	if (values[0] && values[0] != Py_None && pyname_init(state, values[0], &group) < 0)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS r = sharr_list(group.text, records_add, &records);
+	Py_END_ALLOW_THREADS result =
+		r < 0 ? pyerror_raise(state, r, group.given) : descs_new(state, &records);
+	pyname_deinit(&group);
+	free(records.block);
+	return result;
+}
+
+static PyObject *info_new(struct pystate *state, const struct sharr_info *info, PyObject *name)
+{
+	PyObject *result = PyStructSequence_New((PyTypeObject *)state->info_type);
+
+	if (!result)
+		return NULL;
+	Py_INCREF(name);
+	PyStructSequence_SetItem(result, INFO_NAME, name);
+	if (set(result, INFO_DTYPE, pydtype_of_array(state, info)) &&
+	    set(result, INFO_SHAPE, pyshape_tuple(info->shape, info->ndim)) &&
+	    set(result, INFO_ORDER, order_text(info)) &&
+	    set(result, INFO_NBYTES, PyLong_FromUnsignedLongLong(info->nbytes)) &&
+	    set(result, INFO_OWNER, PyLong_FromUnsignedLong(info->uid)) &&
+	    set(result, INFO_GROUP, PyLong_FromUnsignedLong(info->gid)) &&
+	    set(result, INFO_MODE, PyLong_FromUnsignedLong(info->mode)) &&
+	    set(result, INFO_CREATED,
+		optional(PyFloat_FromDouble((double)info->created_ns / 1e9),
+			 info->created_ns != 0)) &&
+	    set(result, INFO_CREATOR,
+		optional(PyLong_FromUnsignedLong(info->creator_pid), info->creator_pid != 0)))
+		return result;
+	Py_DECREF(result);
+	return NULL;
+}
+
+PyObject *pylisting_info(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static const struct pyargs_spec spec = {"info", 1, 1, {"name", NULL}};
+	struct pystate *state = pystate_of(module);
+	PyObject *values[PYARGS_MAX], *result;
+	struct sharr_info *info = NULL;
+	struct pyname name;
+	int r;
+
+	if (pyargs_bind(&spec, args, kwargs, values) < 0 ||
+	    pyname_init(state, values[0], &name) < 0)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS r = sharr_stat(name.text, &info);
+	Py_END_ALLOW_THREADS result =
+		r < 0 ? pyerror_raise(state, r, name.given) : info_new(state, info, name.plain);
+	sharr_info_free(info);
+	pyname_deinit(&name);
+	return result;
+}

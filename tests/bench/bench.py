@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What sharr takes against what a user would take instead, side by side in one run.
+
+Only ratios count. One process differs from the next for as long as each lives, so that each side
+of a row is run in several processes, in turns, and the median of the ratios is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.area import Store, make_area, remove_area
+from support.build import BUILD, PEERS, PYMOD
+from support.mount import Mount
+
+HERE = Path(__file__).resolve().parent
+PYTHON = PEERS / "np2" / "bin" / "python"
+FLOOR = BUILD / "tests" / "bench" / "floor"
+ARRAYS_LISTED = 10_000
+
+
+@dataclass
+class Row:
+    what: str
+    goal: float
+    ours: list[str | Path]
+    peer: list[str | Path]
+    floor: list[str | Path] | None = None
+    at_least: bool = False  # the goal is a speed to be kept, not a time to be beaten
+
+    def ratio(self, ours: float, peer: float) -> float:
+        return peer / ours if self.at_least else ours / peer
+
+
+class Bench:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def environment(self, ours: bool) -> dict[str, str]:
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        environment["SHARR_STORE"] = str(self.store)
+        if ours:
+            environment["PYTHONPATH"] = str(PYMOD)
+        return environment
+
+    def run(self, command: list, ours: bool) -> float:
+        """In a mount namespace where the store is /dev/shm, the one place that the original knows."""
+        script = 'mount --bind "$0" /dev/shm && exec "$@"'
+        inside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, self.store]
+        done = subprocess.run(
+            [*inside, *command],
+            env=self.environment(ours),
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        return float(done.stdout)
+
+    def measure(self, row: Row, rounds: int) -> str:
+        ours, peer, floor = [], [], []
+        for _ in range(rounds):
+            peer.append(self.run(row.peer, ours=False))
+            ours.append(self.run(row.ours, ours=True))
+            if row.floor:
+                floor.append(self.run(row.floor, ours=True))
+        ratio = statistics.median(row.ratio(o, p) for o, p in zip(ours, peer, strict=True))
+        met = ratio >= row.goal if row.at_least else ratio <= row.goal
+        least = f"{min(floor) / 1e3:12.1f}" if floor else f"{'':12}"
+        sign = ">=" if row.at_least else "<="
+        return (
+            f"{row.what:<44}{least}{min(peer) / 1e3:12.1f}{min(ours) / 1e3:12.1f}"
+            f"{ratio:9.2f}  {sign} {row.goal:.2f} {'met' if met else 'MISSED'}"
+        )
+
+
+def worker(row: str, name: str | Path, count: int) -> list[str | Path]:
+    return [PYTHON, HERE / "worker.py", row, name, str(count)]
+
+
+def floor(operation: str, path: str | Path, count: int) -> list[str | Path]:
+    return [FLOOR, operation, path, str(count)]
+
+
+def both(what: str, goal: float, row: str, name: str, count: int, **more) -> Row:
+    command = worker(row, name, count)
+    return Row(what, goal, command, command, **more)
+
+
+def module_rows(store: Store) -> list[Row]:
+    return [
+        both("attach + detach", 0.75, "attach", "x", 3000, floor=floor("attach", store / "x", 3000)),
+        both("attach + read one", 0.9, "touch", "x", 3000, floor=floor("touch", store / "x", 3000)),
+        both(
+            "create + delete, reserve=False",
+            0.9,
+            "create_delete",
+            "n",
+            2000,
+            floor=floor("create", store / "f", 2000),
+        ),
+        both("create + fill + delete 80 kB", 1.0, "create_fill_delete", "n", 1000),
+        both("create + fill 1 GiB", 0.7, "big_fill", "n", 1),
+        both("put 80 kB : create + copy", 0.55, "put_small", "n", 500),
+        both("put 64 MiB : create + copy", 0.55, "put_big", "n", 3),
+        both("copy 64 KiB : attach().copy()", 0.45, "copy", "c64", 2000),
+        both("copy 1 MiB", 0.65, "copy", "c1m", 300, floor=floor("copy", store / "c1m", 300)),
+        both("copy 4 MiB", 0.65, "copy", "c4m", 100, floor=floor("copy", store / "c4m", 100)),
+    ]
+
+
+def mount_rows(store: Store, mount: Mount) -> list[Row]:
+    return [
+        Row(
+            "memory through the mount : direct",
+            0.98,
+            worker("memory", mount / "big", 10),
+            worker("memory", store / "big", 10),
+            at_least=True,
+        ),
+        Row(
+            "read() 1 MiB blocks, mount : store",
+            0.25,
+            worker("read", mount / "big", 5),
+            worker("read", store / "big", 5),
+            at_least=True,
+        ),
+    ]
+
+
+def make(store: Store, *shapes: tuple[str, int]) -> None:
+    os.environ["SHARR_STORE"] = str(store)
+    sys.path.insert(0, str(PYMOD))
+    import SharedArray as sa
+
+    for name, elements in shapes:
+        sa.create(name, elements)[:] = 1.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds: under a minute")
+    parser.add_argument("rows", nargs="*", help="only rows that have one of these words")
+    arguments = parser.parse_args()
+    rounds = 3 if arguments.quick else 12
+    area = make_area()
+    mount = None
+    missed = 0
+    try:
+        store, crowd = Store(area, size="6g"), Store(area)
+        make(store, ("x", 10_000), ("c64", 2**13), ("c1m", 2**17), ("c4m", 2**19), ("big", 2**25))
+        make(crowd, *((f"a{i}", 100) for i in range(ARRAYS_LISTED)))
+        mount = Mount(store, area)
+        listed = both(
+            f"list {ARRAYS_LISTED}", 1.0, "list", "", 5, floor=floor("list", crowd.path, 5)
+        )
+        print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
+        print(f"{'what (µs)':<44}{'floor':>12}{'peer':>12}{'sharr':>12}{'ratio':>9}  goal")
+        work = [(store, row) for row in [*module_rows(store), *mount_rows(store, mount)]]
+        for of, row in [*work, (crowd, listed)]:
+            if arguments.rows and not any(word in row.what for word in arguments.rows):
+                continue
+            line = Bench(of).measure(row, rounds)
+            missed += line.endswith("MISSED")
+            print(line, flush=True)
+    finally:
+        if mount:
+            mount.remove()
+        remove_area(area)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One side of one row, in a process of its own: `worker.py ROW NAME COUNT` prints nanoseconds.
+
+SharedArray is whichever module this process finds: the original or this one. What only one of
+them has is written as its user would write it with the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import numpy as np
+import SharedArray as sa
+
+OURS = hasattr(sa, "put")
+
+
+def timed(step, count: int) -> float:
+    step()
+    start = time.perf_counter_ns()
+    for _ in range(count):
+        step()
+    return (time.perf_counter_ns() - start) / count
+
+
+def attach(name, count):
+    return timed(lambda: sa.attach(name), count)
+
+
+def touch(name, count):
+    return timed(lambda: sa.attach(name)[0], count)
+
+
+def create_delete(name, count):
+    options = {"reserve": False} if OURS else {}
+
+    def step():
+        sa.create(name, 10_000, **options)
+        sa.delete(name)
+
+    return timed(step, count)
+
+
+def create_fill_delete(name, count):
+    def step():
+        sa.create(name, 10_000)[:] = 1.0
+        sa.delete(name)
+
+    return timed(step, count)
+
+
+def big_fill(name, count):
+    """Of 1 GiB; deleting it is not timed."""
+    times = []
+    for _ in range(count):
+        start = time.perf_counter_ns()
+        sa.create(name, 2**27)[:] = 1.0
+        times.append(time.perf_counter_ns() - start)
+        sa.delete(name)
+    return min(times)
+
+
+def put(elements):
+    source = np.arange(elements, dtype=float)
+
+    def step_ours(name):
+        sa.put(name, source)
+
+    def step_original(name):
+        sa.create(name, source.shape)[:] = source
+
+    def row(name, count):
+        store = step_ours if OURS else step_original
+        times = []
+        for _ in range(count):
+            start = time.perf_counter_ns()
+            store(name)
+            times.append(time.perf_counter_ns() - start)
+            sa.delete(name)
+        return sorted(times)[len(times) // 2]
+
+    return row
+
+
+def copy(name, count):
+    return timed(lambda: sa.copy(name) if OURS else sa.attach(name).copy(), count)
+
+
+def list_all(name, count):
+    return timed(sa.list, count)
+
+
+def memory(path, count):
+    """Sum of a mapped file, name is its path: ns per pass, the best of count."""
+    data = np.memmap(path, dtype=np.float64, mode="r+")
+    data = data[: data.size // 512 * 512]
+    data.sum()
+    times = []
+    for _ in range(count):
+        start = time.perf_counter_ns()
+        data.sum()
+        times.append(time.perf_counter_ns() - start)
+    return min(times)
+
+
+def read(path, count):
+    """read() of a file in blocks of 1 MiB: ns per pass, the best of count."""
+    buffer = bytearray(1 << 20)
+    times = []
+    for _ in range(count):
+        descriptor = os.open(path, os.O_RDONLY)
+        start = time.perf_counter_ns()
+        while os.readv(descriptor, [buffer]) == len(buffer):
+            pass
+        times.append(time.perf_counter_ns() - start)
+        os.close(descriptor)
+    return min(times)
+
+
+ROWS = {
+    "attach": attach,
+    "touch": touch,
+    "create_delete": create_delete,
+    "create_fill_delete": create_fill_delete,
+    "big_fill": big_fill,
+    "put_small": put(10_000),
+    "put_big": put(1 << 23),
+    "copy": copy,
+    "list": list_all,
+    "memory": memory,
+    "read": read,
+}
+
+if __name__ == "__main__":
+    row, name, count = sys.argv[1:]
+    print(ROWS[row](name, int(count)))

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the mounted directory shows, and what it hides."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import threading
+
+import pytest
+
+pytestmark = pytest.mark.fuse
+
+
+def test_only_arrays_and_groups_are_listed(sa, store, either):
+    sa.create("x", 3)
+    os.mkdir(store / "group")
+    (store / "foreign").write_bytes(b"no array" * 1000)
+    (store / "empty").touch()
+    os.symlink("x", store / "link")
+    os.mkfifo(store / "fifo")
+    os.mknod(store / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(store / "socket"))
+    assert sorted(os.listdir(either)) == ["group", "x"]
+
+
+@pytest.mark.parametrize("name", ["foreign", "link", "fifo", "#x", ".sharr~0123456789abcdef"])
+def test_what_is_hidden_is_not_found_either(sa, store, either, errno_of, name):
+    (store / "foreign").write_bytes(b"no array" * 1000)
+    os.mkfifo(store / "fifo")
+    sa.create("x", 3)
+    os.symlink("x", store / "link")
+    for hidden in ("#x", ".sharr~0123456789abcdef"):
+        os.link(store / "x", store / hidden)
+    assert os.listdir(either) == ["x"]
+    assert errno_of(os.stat, either / name) == "ENOENT"
+    assert errno_of(os.open, either / name, os.O_RDONLY) == "ENOENT"
+
+
+def test_stat_tells_the_data_and_the_rest_as_the_store(sa, store, either):
+    sa.create("x", (7, 5))
+    os.chmod(store / "x", 0o640)
+    os.chown(store / "x", 12, 34)
+    os.utime(store / "x", ns=(5, 7))
+    seen, true = os.stat(either / "x"), os.stat(store / "x")
+    assert seen.st_size == 7 * 5 * 8 < true.st_size
+    for field in ("st_mode", "st_uid", "st_gid", "st_nlink", "st_mtime_ns", "st_ctime_ns"):
+        assert getattr(seen, field) == getattr(true, field)
+
+
+def test_groups_hold_arrays(sa, store, either):
+    os.makedirs(store / "a" / "b")
+    sa.create("shm://a/b/x", 3)
+    assert os.listdir(either / "a") == ["b"]
+    assert os.listdir(either / "a" / "b") == ["x"]
+    assert os.stat(either / "a" / "b" / "x").st_size == 24
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "a b", "a\nb", "a:b", "[ab]", "ä€😀", "n" * 255, "...", b"\xff\xfe"], ids=repr
+)
+def test_any_name_shows(sa, either, name):
+    sa.create(name, 3)
+    assert [os.fsencode(n) for n in os.listdir(either)] == [os.fsencode(name)]
+    assert os.stat(os.path.join(os.fsencode(either), os.fsencode(name))).st_size == 24
+
+
+def test_name_that_is_too_long_says_so(either, errno_of):
+    assert errno_of(os.stat, either / ("n" * 256)) == "ENAMETOOLONG"
+
+
+def test_rewound_directory_is_read_anew(sa, either):
+    sa.create("x", 3)
+    folder = os.open(either, os.O_RDONLY)
+    assert os.listdir(folder) == ["x"]
+    sa.create("y", 3)
+    assert sorted(os.listdir(folder)) == ["x", "y"]
+    os.close(folder)
+
+
+def test_each_array_is_listed_once_while_others_come_and_go(sa, store, either):
+    fixed = {f"fixed-{i}" for i in range(500)}
+    for name in fixed:
+        sa.create(name, 1)
+    stop = threading.Event()
+
+    def disturb():
+        while not stop.is_set():
+            sa.create("other", 1)
+            os.rename(store / "other", store / "renamed")  # takes another place in the directory
+            sa.delete("renamed")
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    try:
+        for _ in range(20):
+            names = os.listdir(either)
+            assert len(names) == len(set(names))
+            assert fixed <= set(names) <= fixed | {"other", "renamed"}
+    finally:
+        stop.set()
+        disturber.join()
+
+
+def test_ls_and_find_agree(sa, store, either):
+    os.mkdir(store / "group")
+    for name in ("x", "group/y"):
+        sa.create(f"shm://{name}", 3)
+    found = subprocess.run(
+        ["find", str(either), "-type", "f", "-size", "24c", "-printf", "%P\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sorted(found.stdout.split()) == ["group/y", "x"]
+
+
+def test_statfs_is_the_store(store, either):
+    seen, true = os.statvfs(either), os.statvfs(store)
+    assert (seen.f_blocks, seen.f_bsize, seen.f_namemax) == (true.f_blocks, true.f_bsize, 255)
+
+
+def test_symlink_in_place_of_a_group_is_not_followed(sa, store, area, either, errno_of):
+    os.mkdir(store / "group")
+    sa.create("shm://group/x", 3)
+    held = os.open(either / "group", os.O_RDONLY | os.O_DIRECTORY)
+    (area / "elsewhere").mkdir()
+    os.rename(store / "group", store / "moved")
+    os.symlink(area / "elsewhere", store / "group")
+    sa.create(f"file://{area}/elsewhere/x", 3)
+    assert errno_of(os.open, "x", os.O_RDONLY, dir_fd=held) in ("ENOENT", "ESTALE")
+    assert errno_of(os.stat, either / "group") == "ENOENT"
+    os.close(held)
+
+
+def test_a_sparse_array_stays_sparse_when_it_is_read(sa, store, either):
+    sa.create("x", 1 << 20, reserve=False)
+    blocks = os.stat(store / "x").st_blocks
+    assert (either / "x").read_bytes() == bytes(8 << 20)
+    assert os.stat(store / "x").st_blocks == blocks

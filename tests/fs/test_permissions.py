@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Users who are not friends: the mount gives what the store would, and nothing more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+pytestmark = [pytest.mark.fuse, pytest.mark.root]
+
+NOBODY = 65534
+
+
+@pytest.fixture(params=["io=auto", "io=fallback"])
+def shared(request, mount, store):
+    return mount(store, request.param, "allow_other")
+
+
+@pytest.fixture
+def stranger(python, shared):
+    """stranger("os.unlink(m + '/x')"): the error's name, or None, as another user."""
+    other = python(uid=NOBODY)
+    other.run("import errno, os\nm, s = mount, store", mount=str(shared), store=str(shared.store))
+
+    def attempt(statement):
+        lines = [
+            "code = None",
+            f"try: {statement}",
+            "except OSError as error: code = errno.errorcode[error.errno]",
+            "code",
+        ]
+        return other.run("\n".join(lines))
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("mode", "reads", "writes"),
+    [
+        (0o600, "EACCES", "EACCES"),
+        (0o644, None, "EACCES"),
+        (0o622, "EACCES", None),
+        (0o666, None, None),
+    ],
+    ids=["private", "readable", "writable", "both"],
+)
+def test_mode_bits_decide(sa, shared, stranger, mode, reads, writes):
+    sa.create("x", 3)
+    os.chmod(shared.store / "x", mode)
+    for folder in "sm":
+        assert stranger(f"os.close(os.open({folder} + '/x', os.O_RDONLY))") == reads
+        assert stranger(f"os.close(os.open({folder} + '/x', os.O_WRONLY))") == writes
+
+
+def test_closed_group_is_closed(sa, shared, stranger):
+    os.mkdir(shared.store / "group", 0o700)
+    sa.create("shm://group/x", 3)
+    assert stranger("os.stat(m + '/group/x')") == "EACCES"
+    assert stranger("os.listdir(m + '/group')") == "EACCES"
+
+
+def test_direct_chmod_holds_at_the_next_open(sa, shared, stranger):
+    sa.create("x", 3)
+    os.chmod(shared.store / "x", 0o644)
+    assert stranger("os.close(os.open(m + '/x', os.O_RDONLY))") is None
+    os.chmod(shared.store / "x", 0o600)
+    assert stranger("os.open(m + '/x', os.O_RDONLY)") == "EACCES"
+
+
+@pytest.mark.parametrize(
+    "statement", ["os.unlink({}/x')", "os.rename({}/x', {}/z')", "os.rename({}/own', {}/x')"]
+)
+def test_sticky_directory_protects_what_is_not_ones_own(sa, shared, stranger, statement):
+    sa.create("x", 3)
+    sa.create("own", 4)
+    os.chown(shared.store / "own", NOBODY, NOBODY)
+    for folder in ("s + '", "m + '"):
+        assert stranger(statement.format(folder, folder)) == "EPERM"
+    assert shared.store.names() == ["own", "x"]
+    assert stranger("os.unlink(m + '/own')") is None
+
+
+def test_without_sticky_bit_the_directory_decides(sa, shared, stranger):
+    os.chmod(shared.store, 0o777)
+    sa.create("x", 3)
+    assert stranger("os.unlink(m + '/x')") is None
+    os.chmod(shared.store, 0o755)
+    sa.create("x", 3)
+    assert stranger("os.unlink(m + '/x')") == stranger("os.mkdir(m + '/group')") == "EACCES"
+
+
+@pytest.mark.parametrize(
+    "statement", ["os.chmod({}, 0o777)", "os.chown({}, 65534, -1)", "os.utime({}, (1, 1))"]
+)
+def test_only_the_owner_changes_attributes(sa, shared, stranger, statement):
+    sa.create("x", 3)
+    os.chmod(shared.store / "x", 0o666)
+    before = os.stat(shared.store / "x")
+    for folder in "sm":
+        assert stranger(statement.format(f"{folder} + '/x'")) == "EPERM"
+    assert os.stat(shared.store / "x").st_mode == before.st_mode
+    assert stranger("os.utime(m + '/x')") is None
+
+
+def test_new_group_belongs_to_who_made_it(shared, stranger):
+    assert stranger("os.mkdir(m + '/group', 0o750)") is None
+    made = os.stat(shared.store / "group")
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o7777) == (NOBODY, NOBODY, 0o750)
+
+
+def test_acl_never_grants_more_than_the_store(sa, shared, stranger):
+    sa.create("x", 3)
+    os.chmod(shared.store / "x", 0o666)
+    subprocess.run(["setfacl", "-m", f"u:{NOBODY}:---", shared.store / "x"], check=True)
+    for folder in "sm":
+        assert stranger(f"os.open({folder} + '/x', os.O_RDONLY)") == "EACCES"
+
+
+def test_without_allow_other_nobody_else_gets_in(store, mount, python):
+    other = python(uid=NOBODY)
+    with pytest.raises(PermissionError):
+        other.run("os.listdir(path)", path=str(mount(store)))
+
+
+def test_daemon_keeps_the_capabilities_that_it_needs(shared):
+    (pid,) = shared.pids()
+    with open(f"/proc/{pid}/status") as lines:
+        words = dict(line.split(":", 1) for line in lines)
+    # chown, dac_override, dac_read_search, fowner, fsetid, sys_ptrace, sys_admin
+    kept = sum(1 << bit for bit in (0, 1, 2, 3, 4, 19, 21))
+    assert int(words["CapEff"], 16) == int(words["CapPrm"], 16) == kept

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Starting, stopping, and what a start that fails says."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import subprocess
+
+import pytest
+from support.mount import SHARRFS, run_sharrfs
+from support.wait import wait_for
+
+pytestmark = pytest.mark.fuse
+
+
+def one_line(done) -> str:
+    """The complaint of a start that failed: exactly one line, and nothing on standard output."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sharrfs: ")
+    return line
+
+
+def test_version_and_help():
+    assert run_sharrfs("--version").stdout.startswith("sharrfs ")
+    shown = run_sharrfs("--help")
+    assert shown.returncode == 0
+    assert "MOUNTPOINT" in shown.stdout
+    assert shown.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "where to mount"),
+        (["{store}", "{area}/none"], "{area}/none does not exist: make it with mkdir"),
+        (["{area}/none", "{area}"], "the store {area}/none does not exist"),
+        (["{store}", "{area}/file"], "{area}/file is not a directory"),
+        (["{area}/file", "{area}"], "the store {area}/file is not a directory"),
+        (["{store}", "{store}/below"], "lies within the store"),
+        (["{store}", "{area}", "-o", "bogus"], "unknown option 'bogus'"),
+        (["{store}", "{area}", "-o", "ro,x=1"], "unknown option 'x=1'"),
+        (["{store}", "{area}", "--bogus"], "unknown option '--bogus'"),
+        (["{store}", "{area}", "-o", "io=fast"], "io=fast is not one of"),
+        (["{store}", "{area}", "third"], "too many arguments, from 'third' on"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_call_is_told_in_one_line(store, area, arguments, words):
+    (area / "file").touch()
+    os.mkdir(store / "below")
+    places = {"store": store, "area": area}
+    done = run_sharrfs(*[argument.format(**places) for argument in arguments])
+    assert words.format(**places) in one_line(done)
+
+
+def test_missing_device_is_told(store, area):
+    script = 'mount -t tmpfs none /dev && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
+        + [SHARRFS, store, area],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "modprobe fuse" in one_line(done)
+
+
+def test_second_mount_on_the_same_point_is_refused(store, mount):
+    assert "umount it first" in one_line(run_sharrfs(store, mount(store)))
+
+
+def test_mount_of_a_killed_daemon_is_told(store, mount):
+    dead = mount(store)
+    dead.kill()
+    assert "umount it first" in one_line(run_sharrfs(store, dead))
+
+
+def test_unprivileged_user_is_told_about_passthrough(store, area, tmp_path):
+    """Through fusermount3, with a device that the user may open."""
+    (area / "m").mkdir()
+    os.chown(area / "m", 65534, 65534)
+    os.mknod(area / "fuse", 0o20666, os.makedev(10, 229))
+    os.chmod(area / "fuse", 0o666)
+    script = 'mount --bind "$0" /dev/fuse && exec setpriv --reuid 65534 --clear-groups "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, area / "fuse"]
+        + [SHARRFS, store, area / "m", "-o", "io=passthrough"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "io=passthrough cannot be had: it takes root" in one_line(done)
+
+
+def test_daemonizes_and_is_silent(sa, store, mount):
+    sa.create("x", 3)
+    background = mount(store, foreground=False)
+    assert os.listdir(background) == ["x"]
+    (pid,) = background.pids()
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_signal_unmounts_and_exits_0(sa, store, mount, number):
+    array = sa.create("x", 3)
+    ended = mount(store)
+    ended.expect_dead()
+    with open(ended / "x", "r+b") as file:
+        view = mmap.mmap(file.fileno(), 0)
+        os.kill(ended.process.pid, number)
+        assert ended.process.wait(10) == 0
+        assert not ended.is_mounted()
+        assert ended.text() == ""
+    if view:
+        array[0] = 1
+        assert view[:8] == array[:1].tobytes()
+
+
+@pytest.mark.passthrough
+def test_killed_daemon_loses_nothing(sa, store, mount, direct):
+    array = sa.create("x", 3)
+    with open(direct / "x", "r+b") as file:
+        view = mmap.mmap(file.fileno(), 0)
+    direct.kill()
+    array[0] = 1
+    assert view[:8] == array[:1].tobytes()
+    direct.detach()
+    again = mount(store, at=direct.path)
+    assert (again / "x").read_bytes() == array.tobytes()
+
+
+def test_options_of_fstab_are_taken(store, mount):
+    options = "rw,dev,suid,noexec,auto,user,nofail,_netdev,x-systemd.automount,comment=a,defaults"
+    mounted = mount(store, *options.split(","))
+    with open("/proc/self/mountinfo") as lines:
+        (line,) = [line for line in lines if f" {mounted} " in line]
+    assert line.split()[5].split(",")[:2] == ["rw", "noexec"]
+    assert f" fuse.sharrfs {store} " in line
+
+
+def test_mount_helper(store, area):
+    """mount -t fuse.sharrfs, as fstab does it; mount(8) looks in its own PATH only."""
+    (area / "m").mkdir()
+    script = """
+        mount -t tmpfs none /usr/local/sbin && ln -s "$0" /usr/local/sbin/sharrfs &&
+        mount -t fuse.sharrfs -o nodev,allow_other "$1" "$2" &&
+        getfattr --absolute-names --only-values -n user.sharr.store "$2" && umount "$2"
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+        + [SHARRFS, store, area / "m"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (str(store), "", 0)
+
+
+def test_read_only_mount(sa, store, mount, errno_of):
+    sa.create("x", 3)
+    mounted = mount(store, "ro")
+    assert errno_of(os.open, mounted / "x", os.O_RDWR) == "EROFS"
+    assert errno_of(os.unlink, mounted / "x") == "EROFS"
+    assert len((mounted / "x").read_bytes()) == 24
+
+
+def test_read_only_store(sa, store, mount, errno_of):
+    sa.create("x", 3)
+    subprocess.run(["mount", "-o", "remount,ro", store], check=True)
+    mounted = mount(store)
+    assert errno_of(os.open, mounted / "x", os.O_RDWR) == "EROFS"
+    assert errno_of(os.unlink, mounted / "x") == "EROFS"
+    assert len((mounted / "x").read_bytes()) == 24
+
+
+def test_store_by_option(store, area, mount):
+    names = mount(store, f"store={store}")
+    assert names.xattr("store") == str(store)
+
+
+@pytest.mark.parametrize("name", ["a,b", "a b", "a\\b", "ä:[]", "a\nb"], ids=repr)
+def test_any_name_of_store_and_mount_point(sa, store, area, mount, name):
+    folder, point = store / name, area / f"m-{name}"
+    folder.mkdir()
+    point.mkdir()
+    sa.create(f"file://{folder}/x", 3)
+    command = [SHARRFS, folder, point]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""
+    assert os.listdir(point) == ["x"]
+    assert os.getxattr(point, "user.sharr.store") == os.fsencode(folder)
+    subprocess.run(["umount", point], check=True)
+
+
+def test_mount_ends_with_umount(store, mount):
+    mounted = mount(store)
+    mounted.expect_dead()
+    subprocess.run(["umount", mounted], check=True)
+    assert mounted.process.wait(10) == 0
+    wait_for(lambda: not mounted.pids())
