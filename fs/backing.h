@@ -50,4 +50,8 @@ void backing_close(struct backing *backing, int32_t id);
  */
 int backing_reply_open(fuse_req_t req, struct fuse_file_info *fi, int32_t id);
 
+/* Likewise a create. */
+int backing_reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
+			 struct fuse_file_info *fi, int32_t id);
+
 #endif

@@ -87,9 +87,11 @@ static size_t hash_of(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 
-	for (; *name; name++)
+	for (; *name; name++) {
 		hash = (hash ^ (unsigned char)*name) * 0x9e3779b97f4a7c15u;
-	return (size_t)(hash >> 20);
+		hash ^= hash >> 29;
+	}
+	return (size_t)hash;
 }
 
 /*

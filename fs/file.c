@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "draft.h"
 #include "fs.h"
 #include "store_at.h"
 
@@ -21,6 +22,7 @@ static void file_free(struct fs *fs, struct file *file)
 		munmap(file->map, file->nbytes);
 	if (file->fd >= 0)
 		close(file->fd);
+	draft_free(file->draft);
 	pthread_mutex_destroy(&file->map_lock);
 	free(file);
 }
@@ -96,13 +98,55 @@ static struct file *file_install(struct fs *fs, struct file *file)
 	return winner;
 }
 
+int file_adopt(struct fs *fs, struct inode *inode, int fd, struct draft *draft,
+	       struct file **ret_file)
+{
+	struct file *file = file_alloc(inode, 0);
+	int rc;
+
+	if (!file) {
+		close(fd);
+		draft_free(draft);
+		return -ENOMEM;
+	}
+	file->fd = fd;
+	file->draft = draft;
+	rc = backing_open(&fs->backing, fd, &file->backing_id);
+	if (rc < 0) {
+		file_free(fs, file);
+		return rc;
+	}
+	*ret_file = file_install(fs, file);
+	return 0;
+}
+
+/* A draft is in nobody's way, and not in the store: who finds it may have it. */
+static struct file *acquire_draft(struct fs *fs, struct inode *inode)
+{
+	struct file *file = file_peek(fs, inode);
+
+	if (!file || !draft_is_open(file)) {
+		if (file)
+			file_release(fs, file);
+		return NULL;
+	}
+	if (draft_take_unused(file))
+		file_release(fs, file);
+	return file;
+}
+
 int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file)
 {
 	CLEANUP_FD int path_fd = -1;
+	struct file *file = acquire_draft(fs, inode);
 	struct facts facts;
-	struct file *file;
-	int rc = store_open(fs, inode, &path_fd, &facts);
+	int rc;
 
+	if (file) {
+		*ret_file = file;
+		return 0;
+	}
+	rc = store_open(fs, inode, &path_fd, &facts);
 	if (rc < 0)
 		return rc;
 	if (!S_ISREG(facts.st.st_mode))
@@ -144,6 +188,8 @@ void file_release(struct fs *fs, struct file *file)
 	pthread_mutex_unlock(&fs->inodes.lock);
 	if (!last)
 		return;
+	if (file->draft)
+		draft_release(fs, file);
 	file_free(fs, file);
 	inode_unref(&fs->inodes, inode);
 }
@@ -156,6 +202,8 @@ void file_close_all(struct fs *fs)
 	while ((inode = inode_first_open(&fs->inodes))) {
 		struct file *file = inode->file;
 
+		if (file->draft)
+			draft_drop(file);
 		file->uses = 1;
 		file_release(fs, file);
 	}

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct draft;
 struct fs;
 struct inode;
 
@@ -22,7 +23,8 @@ struct file {
 	int fd;              /* read-write where the store allows it, else read-only */
 	int write_error;     /* 0, or why fd is read-only: -EACCES, -EROFS, … */
 	int32_t backing_id;  /* 0: none, this mount is not in passthrough mode */
-	uint64_t nbytes;
+	uint64_t nbytes;     /* of a draft 0, until it is published */
+	struct draft *draft; /* NULL, or it was created through the mount; owned */
 	pthread_mutex_t map_lock; /* of map alone, while it is made */
 	void *map; /* of the nbytes, read-only, made by the first read that can use it; NULL: none
 		      yet */
@@ -34,6 +36,13 @@ struct file {
  * told last, so that the kernel looks again and retries. To be given back by file_release.
  */
 int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file);
+
+/*
+ * One use of a new file for a draft. The descriptor and the draft are the file's from here on, on
+ * an error too.
+ */
+int file_adopt(struct fs *fs, struct inode *inode, int fd, struct draft *draft,
+	       struct file **ret_file);
 
 /* A use of the inode's file if it is open, else NULL. */
 struct file *file_peek(struct fs *fs, struct inode *inode);

@@ -7,6 +7,8 @@
 #include <sys/random.h>
 
 #include "cleanup.h"
+#include "draft.h"
+#include "file.h"
 
 enum { BUCKETS_FIRST = 1024 };
 
@@ -316,8 +318,24 @@ int inode_place(struct inode_table *table, struct inode *inode, char **ret_paren
 	return 0;
 }
 
-int inode_last_name(struct inode_table *table, struct inode *inode, const struct inode **ret_parent,
-		    char **ret_name)
+bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name, pid_t process,
+		      struct inode **ret_inode)
+{
+	struct inode *inode;
+	bool found;
+
+	pthread_mutex_lock(&table->lock);
+	inode = find(table, parent, name);
+	found = inode && inode->file && inode->file->draft && (!process || inode->file->draft->process == process);
+	if (found)
+		inode->lookups++;
+	pthread_mutex_unlock(&table->lock);
+	if (found)
+		*ret_inode = inode;
+	return found;
+}
+
+int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent, char **ret_name)
 {
 	char *name = NULL;
 

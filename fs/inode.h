@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "facts.h"
 
@@ -100,11 +101,16 @@ int inode_path(struct inode_table *table, struct inode *inode, char **ret_path);
 int inode_place(struct inode_table *table, struct inode *inode, char **ret_parent, char **ret_name);
 
 /*
- * The name that it has, or had last, and in which directory, to be compared only; the caller frees
- * the name. -ENOENT: it is the root.
+ * The directory and the name that it has, or had last: the directory lives as long as the inode.
+ * The caller frees the name. -ENOENT: it is the root.
  */
-int inode_last_name(struct inode_table *table, struct inode *inode, const struct inode **ret_parent,
-		    char **ret_name);
+int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent, char **ret_name);
+
+/*
+ * The inode of `name` in `parent` if it is open as a draft, made by `process` (0: whoever made it). Counts a lookup.
+ */
+bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name, pid_t process,
+		      struct inode **ret_inode);
 
 /* `name` was removed from `parent`. */
 void inode_removed(struct inode_table *table, struct inode *parent, const char *name);

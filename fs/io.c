@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "draft.h"
 #include "file.h"
 
 int io_buffers_init(struct io_buffers *buffers)
@@ -38,13 +39,14 @@ char *io_buffer(struct io_buffers *buffers)
  * Where the data end now: at nbytes, unless someone has truncated the file directly. Nothing is
  * written beyond it either, since that would extend a file that is no array any more.
  */
-static int data_end(const struct file *file, off_t *ret_end, bool *ret_full)
+static int data_end(struct file *file, off_t *ret_end, bool *ret_full)
 {
 	struct stat st;
 
 	if (fstat(file->fd, &st) < 0)
 		return -errno;
-	*ret_end = st.st_size < (off_t)file->nbytes ? st.st_size : (off_t)file->nbytes;
+	*ret_end = st.st_size < (off_t)file->nbytes || draft_is_open(file) ? st.st_size
+									      : (off_t)file->nbytes;
 	*ret_full = st.st_blocks * 512 >= st.st_size;
 	return 0;
 }
@@ -103,8 +105,14 @@ ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset
 	ssize_t count;
 	bool full;
 	off_t end;
-	int rc = data_end(file, &end, &full);
+	int rc;
 
+	if (draft_is_open(file)) {
+		count = draft_write(file, data, bytes, offset);
+		if (count != -EFBIG)
+			return count;
+	}
+	rc = data_end(file, &end, &full);
 	if (rc < 0)
 		return rc;
 	if (!bytes)
@@ -143,6 +151,8 @@ off_t io_seek(struct file *file, off_t offset, int whence)
 
 int io_allocate(struct file *file, int mode, off_t offset, off_t bytes)
 {
+	if (draft_is_open(file))
+		return draft_allocate(file, mode, offset, bytes);
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
 	if (offset > (off_t)file->nbytes || bytes > (off_t)file->nbytes - offset)
@@ -158,6 +168,8 @@ ssize_t io_copy(struct file *from, off_t from_offset, struct file *to, off_t to_
 	off_t end;
 	int rc = data_end(from, &end, &full);
 
+	if (draft_is_open(to))
+		return -EOPNOTSUPP; /* the kernel copies by read and write then */
 	if (rc == 0) {
 		bytes = clamp(bytes, from_offset, end);
 		rc = data_end(to, &end, &full);

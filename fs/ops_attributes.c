@@ -90,10 +90,10 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t room)
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t bytes,
 		 int flags)
 {
-	ops_reply(req, xattr_set(ops_fs(req), ops_inode(req, ino), name, value, bytes));
+	ops_reply(req, xattr_set(ops_fs(req), ops_inode(req, ino), name, value, bytes, flags));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	ops_reply(req, xattr_remove(name));
+	ops_reply(req, xattr_remove(ops_fs(req), ops_inode(req, ino), name));
 }

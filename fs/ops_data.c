@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "draft.h"
 #include "file.h"
 #include "ops.h"
 #include "store_at.h"
@@ -40,14 +41,14 @@ static int check_flags(struct fs *fs, const struct file *file, int flags)
  * keep_cache); a writer is not, so that its read() is exact and its shared map is refused by the
  * kernel rather than torn.
  */
-static int reply_open(fuse_req_t req, struct fuse_file_info *fi, const struct file *file)
+static int reply_open(fuse_req_t req, struct fuse_file_info *fi, struct file *file)
 {
 	const struct fs *fs = ops_fs(req);
 
+	fi->noflush = !file->draft; /* of drafts each close() counts */
 	if (fs->backing.active)
 		return backing_reply_open(req, fi, file->backing_id);
 	fi->direct_io = (fi->flags & O_ACCMODE) != O_RDONLY;
-	fi->noflush = 1;
 	return fuse_reply_open(req, fi);
 }
 
@@ -100,13 +101,12 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t bytes, of
 		fuse_reply_write(req, (size_t)written);
 }
 
-/*
- * Published arrays are opened so that none comes, but if one does: an ENOSYS would switch it off
- * for all files for good.
- */
+/* One more of them could be the last that its creator has. Arrays are opened so that none comes. */
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	ops_reply(req, 0);
+	struct file *file = file_of(fi);
+
+	ops_reply(req, file->draft ? draft_flush(ops_fs(req), file, fuse_req_ctx(req)->pid) : 0);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

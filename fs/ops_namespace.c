@@ -1,12 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Handlers: names. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "draft.h"
+#include "file.h"
 #include "namespace.h"
 #include "ops.h"
 #include "store_at.h"
+
+static struct draft_client client_of(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct draft_client){.thread = ctx->pid, .uid = ctx->uid, .gid = ctx->gid};
+}
+
+static struct fuse_entry_param entry_of(const struct fs *fs, const struct inode *inode,
+					const struct facts *facts)
+{
+	return (struct fuse_entry_param){
+		.ino = inode_number(inode),
+		.attr = facts->st,
+		.attr_timeout = fs->attr_timeout,
+		.entry_timeout = fs->entry_timeout,
+	};
+}
 
 static int look_up(struct fs *fs, struct inode *parent, const char *name,
 		   struct fuse_entry_param *ret_entry)
@@ -27,13 +48,22 @@ static int look_up(struct fs *fs, struct inode *parent, const char *name,
 		return rc;
 	if (wanted)
 		pins_hold(&fs->pins, &facts.id, steal_fd(&fd));
-	*ret_entry = (struct fuse_entry_param){
-		.ino = inode_number(inode),
-		.attr = facts.st,
-		.attr_timeout = fs->attr_timeout,
-		.entry_timeout = fs->entry_timeout,
-	};
+	*ret_entry = entry_of(fs, inode, &facts);
 	return 0;
+}
+
+/* Drafts come last: they are their makers' alone. */
+static int look_up_draft(fuse_req_t req, struct inode *parent, const char *name,
+			 struct fuse_entry_param *ret_entry)
+{
+	const struct draft_client client = client_of(req);
+	struct inode *inode;
+	struct facts facts;
+	int rc = draft_lookup(ops_fs(req), parent, name, &client, &inode, &facts);
+
+	if (rc == 0)
+		*ret_entry = entry_of(ops_fs(req), inode, &facts);
+	return rc;
 }
 
 static void reply_entry(fuse_req_t req, struct inode *parent, const char *name)
@@ -42,6 +72,8 @@ static void reply_entry(fuse_req_t req, struct inode *parent, const char *name)
 	struct fuse_entry_param entry;
 	int rc = look_up(fs, parent, name, &entry);
 
+	if (rc == -ENOENT)
+		rc = look_up_draft(req, parent, name, &entry);
 	if (rc < 0)
 		ops_reply(req, rc);
 	else if (fuse_reply_entry(req, &entry) < 0) /* interrupted: there will be no forget */
@@ -54,9 +86,22 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_entry(req, ops_inode(req, parent), name);
 }
 
+/* What mknod made, and nobody opened, goes with the kernel's last word of it. */
+static void forget(struct fs *fs, struct inode *inode, uint64_t lookups)
+{
+	struct file *file = inode->lookups == lookups ? file_peek(fs, inode) : NULL;
+
+	inode_forget(&fs->inodes, inode, lookups);
+	if (!file)
+		return;
+	if (file->draft)
+		draft_forgotten(fs, file);
+	file_release(fs, file);
+}
+
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
 {
-	inode_forget(&ops_fs(req)->inodes, ops_inode(req, ino), lookups);
+	forget(ops_fs(req), ops_inode(req, ino), lookups);
 	fuse_reply_none(req);
 }
 
@@ -65,21 +110,66 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		inode_forget(&ops_fs(req)->inodes, ops_inode(req, forgets[i].ino),
-			     forgets[i].nlookup);
+		forget(ops_fs(req), ops_inode(req, forgets[i].ino), forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
-/* Arrays are made by libsharr, in the store. */
+static int reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
+			struct fuse_file_info *fi, const struct file *file)
+{
+	if (ops_fs(req)->backing.active)
+		return backing_reply_create(req, entry, fi, file->backing_id);
+	fi->direct_io = (fi->flags & O_ACCMODE) != O_RDONLY;
+	return fuse_reply_create(req, entry, fi);
+}
+
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi)
 {
-	ops_reply(req, -EPERM);
+	const struct draft_client client = client_of(req);
+	struct fs *fs = ops_fs(req);
+	struct fuse_entry_param entry;
+	struct inode *inode;
+	struct facts facts;
+	struct file *file;
+	int rc = draft_create(fs, ops_inode(req, parent), name, mode, fi->flags & O_EXCL, &client,
+			      &inode, &file, &facts);
+
+	if (rc < 0) {
+		ops_reply(req, rc);
+		return;
+	}
+	atomic_fetch_add_explicit(&fs->counters.opens, 1, memory_order_relaxed);
+	entry = entry_of(fs, inode, &facts);
+	fi->fh = (uintptr_t)file;
+	if (reply_create(req, &entry, fi, file) < 0) { /* interrupted: no release, no forget */
+		draft_drop(file);
+		file_release(fs, file);
+		inode_forget(&fs->inodes, inode, 1);
+	}
 }
 
+/* How GNU tar begins a file that has extended attributes: sets them, and opens it then. */
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	ops_reply(req, -EPERM);
+	const struct draft_client client = client_of(req);
+	struct fs *fs = ops_fs(req);
+	struct fuse_entry_param entry;
+	struct inode *inode;
+	struct facts facts;
+	struct file *file;
+	int rc = S_ISREG(mode) ? draft_create(fs, ops_inode(req, parent), name, mode, true, &client,
+					      &inode, &file, &facts)
+			       : -EPERM;
+
+	if (rc < 0) {
+		ops_reply(req, rc);
+		return;
+	}
+	draft_keep_unused(file);
+	entry = entry_of(fs, inode, &facts);
+	if (fuse_reply_entry(req, &entry) < 0)
+		forget(fs, inode, 1);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -106,9 +196,13 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	uid_t uid = fuse_req_ctx(req)->uid;
+	const struct draft_client client = client_of(req);
+	struct inode *dir = ops_inode(req, parent);
+	int rc = namespace_remove(ops_fs(req), dir, name, false, client.uid);
 
-	ops_reply(req, namespace_remove(ops_fs(req), ops_inode(req, parent), name, false, uid));
+	if (rc == -ENOENT)
+		rc = draft_unlink(ops_fs(req), dir, name, &client);
+	ops_reply(req, rc);
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -121,8 +215,12 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned flags)
 {
-	uid_t uid = fuse_req_ctx(req)->uid;
+	const struct draft_client client = client_of(req);
+	struct inode *from = ops_inode(req, parent);
+	struct inode *to = ops_inode(req, newparent);
+	int rc = namespace_rename(ops_fs(req), from, name, to, newname, flags, client.uid);
 
-	ops_reply(req, namespace_rename(ops_fs(req), ops_inode(req, parent), name,
-					ops_inode(req, newparent), newname, flags, uid));
+	if (rc == -ENOENT)
+		rc = draft_rename(ops_fs(req), from, name, to, newname, flags, &client);
+	ops_reply(req, rc);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "draft.h"
 #include "file.h"
 #include "fs.h"
 #include "store_at.h"
@@ -83,6 +84,20 @@ static int apply(int fd, const struct facts *facts, const struct stat *attr, int
 	return rc;
 }
 
+/* A draft may have any size; an array has its own. */
+static int set_size(struct fs *fs, struct inode *inode, const struct facts *facts, off_t bytes)
+{
+	struct file *file = file_peek(fs, inode);
+	int rc = bytes == facts->st.st_size ? 0 : -EPERM;
+
+	if (file) {
+		if (draft_is_open(file))
+			rc = draft_resize(file, bytes);
+		file_release(fs, file);
+	}
+	return rc;
+}
+
 /* An open inode has its descriptor, and may have no name any more. */
 static int open_target(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
 {
@@ -109,7 +124,9 @@ int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, i
 		rc = check_owner(&facts, to_set, uid);
 	if (rc < 0)
 		return rc;
-	if (to_set & FUSE_SET_ATTR_SIZE && attr->st_size != facts.st.st_size)
-		return -EPERM;
+	if (to_set & FUSE_SET_ATTR_SIZE)
+		rc = set_size(fs, inode, &facts, attr->st_size);
+	if (rc < 0)
+		return rc;
 	return apply(fd, &facts, attr, to_set);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "draft.h"
 #include "file.h"
 #include "fs.h"
 #include "staging.h"
@@ -238,15 +239,15 @@ static int open_checked(struct fs *fs, struct inode *inode, int *ret_fd, struct 
 int store_open(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
 {
 	CLEANUP_FREE char *name = NULL;
-	const struct inode *parent;
+	struct inode *parent;
 	int rc = open_checked(fs, inode, ret_fd, ret_facts);
 
-	if (rc == -ESTALE && inode_last_name(&fs->inodes, inode, &parent, &name) == 0)
+	if (rc == -ESTALE && inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
 		pins_expect(&fs->pins, parent, name);
 	return rc;
 }
 
-static int facts_of_file(struct fs *fs, const struct file *file, struct facts *ret_facts)
+static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_facts)
 {
 	struct verdict verdict;
 	struct facts facts;
@@ -254,6 +255,8 @@ static int facts_of_file(struct fs *fs, const struct file *file, struct facts *r
 
 	if (rc < 0)
 		return rc;
+	if (draft_is_open(file))
+		return draft_facts(file, ret_facts);
 	if (!verdict_find(&fs->verdicts, &facts, &verdict)) {
 		rc = verdict_read(file->fd, &facts, &verdict);
 		if (rc < 0)

@@ -12,15 +12,20 @@
 #include <unistd.h>
 
 #include "attached.h"
+#include "attrs.h"
 #include "bytes.h"
 #include "cleanup.h"
+#include "draft.h"
+#include "file.h"
 #include "format.h"
 #include "fs.h"
 #include "mount.h"
 #include "sharr.h"
 #include "store_at.h"
+#include "xattr_change.h"
 
-#define PREFIX "user.sharr."
+#define USER "user."
+#define PREFIX USER "sharr."
 
 /* What an attribute's value may be made of. */
 struct subject {
@@ -29,6 +34,7 @@ struct subject {
 	const struct facts *facts;      /* the file's own */
 	int fd;                         /* of an array, for reading */
 	const struct format_meta *meta; /* of an array; NULL for the root */
+	const char *user_name;          /* of a user attribute that is asked for */
 };
 
 struct attribute {
@@ -155,6 +161,19 @@ static int print_tail(FILE *out, const struct subject *subject)
 	return 0;
 }
 
+static int print_user(FILE *out, const struct subject *subject)
+{
+	struct attr attr;
+	int rc = attrs_get(subject->meta->attrs, subject->meta->attrs_bytes, subject->user_name,
+			   &attr);
+
+	if (rc == 0)
+		fwrite(attr.value, 1, attr.value_bytes, out);
+	return rc;
+}
+
+static const struct attribute user_attribute = {"", true, print_user};
+
 static const struct attribute array_attributes[] = {
 	{"npy", true, print_npy},
 	{"dtype", true, print_dtype},
@@ -274,6 +293,36 @@ static int read_array(struct subject *subject, const struct attribute *attribute
 	return rc;
 }
 
+/* A use of the inode's file if it is a draft that is not published. */
+static struct file *peek_draft(struct fs *fs, struct inode *inode)
+{
+	struct file *file = file_peek(fs, inode);
+
+	if (file && !draft_is_open(file)) {
+		file_release(fs, file);
+		file = NULL;
+	}
+	return file;
+}
+
+static int get_of_array(struct subject *subject, const char *name, char **ret_value, size_t *ret_bytes)
+{
+	const struct attribute *attribute = find(array_attributes, name);
+	struct file *draft = peek_draft(subject->fs, subject->inode);
+	int rc;
+
+	if (draft) {
+		rc = draft_get_attribute(draft, name + strlen(USER), ret_value, ret_bytes);
+		file_release(subject->fs, draft);
+		return rc;
+	}
+	if (!attribute && !strncmp(name, PREFIX, strlen(PREFIX)))
+		return -ENODATA;
+	if (!attribute)
+		subject->user_name = name + strlen(USER);
+	return read_array(subject, attribute ? attribute : &user_attribute, ret_value, ret_bytes);
+}
+
 int xattr_get(struct fs *fs, struct inode *inode, const char *name, char **ret_value,
 	      size_t *ret_bytes)
 {
@@ -282,52 +331,81 @@ int xattr_get(struct fs *fs, struct inode *inode, const char *name, char **ret_v
 
 	if (!is_user(name))
 		return -ENOTSUP;
-	attribute = find(inode->root ? root_attributes : array_attributes, name);
-	if (!attribute || (inode->directory && !inode->root))
-		return -ENODATA;
-	if (inode->root)
-		return print_value(attribute, &subject, ret_value, ret_bytes);
-	return read_array(&subject, attribute, ret_value, ret_bytes);
+	if (!inode->directory)
+		return get_of_array(&subject, name, ret_value, ret_bytes);
+	attribute = inode->root ? find(root_attributes, name) : NULL;
+	return attribute ? print_value(attribute, &subject, ret_value, ret_bytes) : -ENODATA;
+}
+
+static int print_names(FILE *out, const struct subject *subject)
+{
+	const struct attribute *attribute;
+	struct attr attr;
+	size_t at = 0;
+
+	for (attribute = array_attributes; attribute->name; attribute++)
+		if (attribute->listed)
+			fprintf(out, PREFIX "%s%c", attribute->name, '\0');
+	while (attrs_next(subject->meta->attrs, subject->meta->attrs_bytes, &at, &attr))
+		fprintf(out, USER "%.*s%c", (int)attr.name_bytes, attr.name, '\0');
+	return 0;
 }
 
 int xattr_list(struct fs *fs, struct inode *inode, char **ret_names, size_t *ret_bytes)
 {
-	const struct attribute *attribute;
-	CLEANUP_FREE char *names = NULL;
-	size_t bytes = 0;
-	FILE *out;
+	static const struct attribute names = {"", false, print_names};
+	struct subject subject = {.fs = fs, .inode = inode};
+	struct file *draft;
+	int rc;
 
-	out = open_memstream(&names, &bytes);
-	if (!out)
-		return -ENOMEM;
-	for (attribute = array_attributes; !inode->directory && attribute->name; attribute++)
-		if (attribute->listed)
-			fprintf(out, PREFIX "%s%c", attribute->name, '\0');
-	if (fclose(out) != 0)
-		return -ENOMEM;
-	*ret_names = steal_ptr(names);
-	*ret_bytes = bytes;
-	return 0;
+	if (inode->directory) {
+		*ret_names = NULL;
+		*ret_bytes = 0;
+		return 0;
+	}
+	draft = peek_draft(fs, inode);
+	if (!draft)
+		return read_array(&subject, &names, ret_names, ret_bytes);
+	rc = draft_list_attributes(draft, ret_names, ret_bytes);
+	file_release(fs, draft);
+	return rc;
 }
 
-/*
- * Those that describe are told apart from those that could be set, so that the errno says which of
- * them is worth a try.
- */
-int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *value, size_t bytes)
+/* May a client set this attribute of an array at all? */
+static int check_settable(struct inode *inode, const char *name)
 {
 	const struct attribute *attribute = find(array_attributes, name);
 
 	if (!is_user(name))
 		return -ENOTSUP;
-	if (inode->root)
-		return find(root_attributes, name) ? -EPERM : -ENOTSUP;
-	return attribute && !attribute->listed ? -EPERM : -ENOTSUP;
+	if (inode->root && find(root_attributes, name))
+		return -EPERM;
+	if (inode->directory)
+		return -ENOTSUP;
+	if (!strncmp(name, PREFIX, strlen(PREFIX)) && !(attribute && attribute->listed))
+		return -EPERM;
+	return 0;
 }
 
-int xattr_remove(const char *name)
+int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *value, size_t bytes,
+	      int flags)
 {
-	if (!is_user(name))
-		return -ENOTSUP;
-	return strncmp(name, PREFIX, strlen(PREFIX)) ? -ENODATA : -EPERM;
+	struct file *draft;
+	int rc = check_settable(inode, name);
+
+	if (rc < 0)
+		return rc;
+	draft = peek_draft(fs, inode);
+	if (!draft)
+		return xattr_change(fs, inode, name + strlen(USER), value, bytes, flags);
+	rc = draft_set_attribute(draft, name + strlen(USER), value, bytes, flags);
+	file_release(fs, draft);
+	return rc;
+}
+
+int xattr_remove(struct fs *fs, struct inode *inode, const char *name)
+{
+	if (is_user(name) && !strncmp(name, PREFIX, strlen(PREFIX)))
+		return -EPERM;
+	return xattr_set(fs, inode, name, NULL, 0, 0);
 }

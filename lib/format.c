@@ -72,6 +72,17 @@ void format_meta_release(struct format_meta *meta)
 	meta->text = NULL;
 }
 
+void format_meta_move(struct format_meta *ret_meta, struct format_meta *meta)
+{
+	*ret_meta = *meta;
+	if (meta->descr == meta->type_string)
+		ret_meta->descr = ret_meta->type_string;
+	else if (meta->descr >= (const char *)meta->buffer && meta->descr < (const char *)meta->buffer + sizeof(meta->buffer))
+		ret_meta->descr = (const char *)ret_meta->buffer + (meta->descr - (const char *)meta->buffer);
+	meta->heap = NULL;
+	meta->text = NULL;
+}
+
 static void take_npy(struct format_meta *meta, const struct npy_header *npy)
 {
 	meta->itemsize = npy->dtype.itemsize;

@@ -73,6 +73,9 @@ int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta);
 /* The same from memory: `end` are the last `bytes` of a file of file_bytes; more than FORMAT_TAIL_MAX are not looked at. */
 int format_parse(const unsigned char *end, size_t bytes, uint64_t file_bytes, struct format_meta *ret_meta);
 
+/* Make *ret_meta what `meta` was, which owns nothing any more. */
+void format_meta_move(struct format_meta *ret_meta, struct format_meta *meta);
+
 /* Free what a meta owns. Fine on one that was set by format_describe. */
 void format_meta_release(struct format_meta *meta);
 

@@ -43,12 +43,20 @@ static int read_meta(struct opened *opened)
 	return -EBADMSG;
 }
 
-/* A file:// name may lead into a mounted sharrfs. What a store is on is known: asking would cost each attach. */
+/* A file:// name may lead into a mounted sharrfs. */
 static int read_meta_anywhere(struct opened *opened)
 {
 	int r = mount_is_fuse(opened->fd) ? mount_read(opened->fd, &opened->meta) : -ENODATA;
 
 	return r == -ENODATA ? read_meta(opened) : r;
+}
+
+/* A store may be a mount too, but is asked only if what lies there looks foreign: that would cost each attach. */
+static int read_meta_of_store(struct opened *opened)
+{
+	int r = read_meta(opened);
+
+	return r == -EBADMSG && mount_is_fuse(opened->fd) ? read_meta_anywhere(opened) : r;
 }
 
 static int open_file(int dir, const char *path, int flags, bool in_store, struct opened *opened)
@@ -63,7 +71,7 @@ static int open_file(int dir, const char *path, int flags, bool in_store, struct
 	else if (!S_ISREG(opened->st.st_mode))
 		r = -EBADMSG;
 	else
-		r = in_store ? read_meta(opened) : read_meta_anywhere(opened);
+		r = in_store ? read_meta_of_store(opened) : read_meta_anywhere(opened);
 	if (r < 0)
 		cleanup_fd(&opened->fd);
 	return r;

@@ -32,13 +32,27 @@ static int change(const struct format_meta *meta, const char *descr, size_t desc
 	return 0;
 }
 
+static int parse_npy(const char *text, size_t bytes, struct npy_header *ret_npy)
+{
+	int r = literal_is_utf8(text, bytes) ? npy_header_parse_text(text, bytes, ret_npy) : -EINVAL;
+
+	return r == -EBADMSG ? -EINVAL : r;
+}
+
+int reinterpret_check_npy(const char *text, size_t bytes)
+{
+	struct npy_header npy;
+
+	return parse_npy(text, bytes, &npy) < 0 ? -EINVAL : 0;
+}
+
 int reinterpret_npy(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
 {
 	struct npy_header npy;
-	int r = literal_is_utf8(text, bytes) ? npy_header_parse_text(text, bytes, &npy) : -EINVAL;
+	int r = parse_npy(text, bytes, &npy);
 
 	if (r < 0)
-		return r == -EBADMSG ? -EINVAL : r;
+		return r;
 	return change(meta, npy.descr, npy.descr_bytes, npy.order, npy.ndim, npy.shape, ret_changed);
 }
 
@@ -71,19 +85,36 @@ int reinterpret_order(const struct format_meta *meta, const char *text, size_t b
 	return change(meta, meta->descr, meta->descr_bytes, text[0], meta->ndim, meta->shape, ret_changed);
 }
 
-int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+/* The number of lengths, or -EINVAL. */
+static int parse_shape(const char *text, size_t bytes, int64_t *ret_shape)
 {
 	struct literal rest = { text, text + bytes };
-	int64_t shape[FORMAT_NDIM_MAX];
 	int ndim = 0;
 
 	while (rest.at < rest.end) {
-		if (ndim == FORMAT_NDIM_MAX || !literal_number(&rest, &shape[ndim]) || rest.at[-1] == 'L')
+		if (ndim == FORMAT_NDIM_MAX || !literal_number(&rest, &ret_shape[ndim]) || rest.at[-1] == 'L')
 			return -EINVAL;
 		ndim++;
 		if (rest.at < rest.end && (!literal_accept(&rest, ',') || rest.at == rest.end))
 			return -EINVAL;
 	}
+	return ndim;
+}
+
+int reinterpret_check_shape(const char *text, size_t bytes)
+{
+	int64_t shape[FORMAT_NDIM_MAX];
+
+	return parse_shape(text, bytes, shape) < 0 ? -EINVAL : 0;
+}
+
+int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+{
+	int64_t shape[FORMAT_NDIM_MAX];
+	int ndim = parse_shape(text, bytes, shape);
+
+	if (ndim < 0)
+		return ndim;
 	return change(meta, meta->descr, meta->descr_bytes, meta->order, ndim, shape, ret_changed);
 }
 

@@ -24,6 +24,10 @@ int reinterpret_order(const struct format_meta *meta, const char *text, size_t b
 /* Lengths with commas, "3,4"; nothing for 0-d. */
 int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed);
 
+/* Do these texts make sense for some array? -EINVAL; -ENOTSUP is told as -EINVAL too. */
+int reinterpret_check_npy(const char *text, size_t bytes);
+int reinterpret_check_shape(const char *text, size_t bytes);
+
 enum { REINTERPRET_SHAPE_TEXT_MAX = FORMAT_NDIM_MAX * 21 };
 
 /* The shape as the text above, NUL-terminated, into that many bytes; returns its length. */

@@ -196,8 +196,6 @@ int staging_publish(struct staging *staging, const struct name *name, bool repla
 
 void staging_close(struct staging *staging, const struct name *name)
 {
-	if (staging->fd < 0)
-		return;
 	if (staging->hidden[0])
 		forget_hidden(staging, name);
 	cleanup_fd(&staging->fd);

@@ -126,10 +126,12 @@ def test_failing_apt_is_told_in_two_lines_with_the_log(fresh):
 
 def test_failing_downloads_are_tried_again(fresh, tmp_path):
     counter = tmp_path / "counter"
-    flaky = f'case "$*" in *update*) echo x >> {counter}; grep -c x {counter} | grep -q 3;; esac'
+    third = f"echo x >> {counter}; grep -c x {counter} | grep -q 3"
+    flaky = f'case "$*" in *update*) {third};; *) exit 1;; esac'
     done = fresh(dpkg_query=NOTHING_INSTALLED, apt_get=flaky, sleep="exit 0", id="echo 0")
     assert counter.read_text() == "x\n" * 3
     assert "reading Debian's package lists failed" not in done.stderr
+    assert "dev: installing build-essential" in done.stderr
 
 
 def test_user_without_sudo_is_told_what_root_must_install(fresh):

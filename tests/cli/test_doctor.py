@@ -195,22 +195,6 @@ def test_kernel_that_has_passthrough(find, has_passthrough):
 
 
 @pytest.mark.root
-@pytest.mark.parametrize(
-    ("way", "mend"),
-    [
-        ("mount --bind /dev/null /dev/fuse && mount -o remount,bind,nodev /dev/fuse", None),
-        ("mount -t tmpfs none /sys", None),
-    ],
-    ids=["device", "no sys"],
-)
-def test_strange_machine_is_no_traceback(sharr, way, mend):
-    command = ["unshare", "--mount", "sh", "-c", f'{way}; exec "$@"', "sh"]
-    done = sharr("doctor", command=[*command, sys.executable, "-m", "SharedArray"])
-    assert done.code == 0
-    assert done.err == ""
-
-
-@pytest.mark.root
 def test_kernel_without_huge_pages(find):
     command = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys; exec "$@"', "sh"]
     found = find("huge pages", command=[*command, sys.executable, "-m", "SharedArray"])

@@ -156,6 +156,7 @@ def test_mlock_and_munlock_of_base_module_and_view(sa):
 
 
 @pytest.mark.root
+@pytest.mark.release_only  # under the sanitizer mlock does nothing
 def test_mlock_that_fails_is_an_os_error(sa, python):
     sa.create("x", 100_000, mode=0o666)
     other = python()

@@ -27,13 +27,15 @@ def test_only_arrays_and_groups_are_listed(sa, store, either):
     assert sorted(os.listdir(either)) == ["group", "x"]
 
 
-@pytest.mark.parametrize("name", ["foreign", "link", "fifo", "#x", ".sharr~0123456789abcdef"])
+@pytest.mark.parametrize(
+    "name", ["foreign", "link", "fifo", "#x", ".sharr~0123456789abcdef01234567"]
+)
 def test_what_is_hidden_is_not_found_either(sa, store, either, errno_of, name):
     (store / "foreign").write_bytes(b"no array" * 1000)
     os.mkfifo(store / "fifo")
     sa.create("x", 3)
     os.symlink("x", store / "link")
-    for hidden in ("#x", ".sharr~0123456789abcdef"):
+    for hidden in ("#x", ".sharr~0123456789abcdef01234567"):
         os.link(store / "x", store / hidden)
     assert os.listdir(either) == ["x"]
     assert errno_of(os.stat, either / name) == "ENOENT"

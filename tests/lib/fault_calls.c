@@ -59,7 +59,18 @@ static bool fails(const char *name)
 		return fails(#name) ? failure : __real_##name arguments; \
 	}
 
-WRAP(void *, NULL, malloc, (size_t bytes), (bytes))
+/* What is not set before it is used is no zero here, but the name of the array that the store has. */
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes)
+{
+	char *memory = fails("malloc") ? NULL : __real_malloc(bytes);
+
+	for (size_t i = 0; memory && i < bytes; i++)
+		memory[i] = "old"[i % 4];
+	return memory;
+}
+
 WRAP(void *, NULL, realloc, (void *old, size_t bytes), (old, bytes))
 WRAP(int, -1, fstat64, (int fd, struct stat *st), (fd, st))
 WRAP(int, -1, fstatat64, (int dir, const char *path, struct stat *st, int flags), (dir, path, st, flags))

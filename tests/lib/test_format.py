@@ -312,15 +312,17 @@ def test_each_number_of_the_extension(c, store, offset):
         check_any(c, store / "x")
 
 
-def long_file(fields, shape, told_bytes):
-    """A tail of many pages whose header and extension need not agree."""
+def long_file(fields, shape, told_bytes, trailer_count=None):
+    """A tail of many pages whose header, extension and trailer need not agree."""
     dtype = np.dtype([(f"field{i:04}", "<i4") for i in range(fields)])
     header = numpy_header(np.zeros(shape, dtype))
     extension = struct.pack("<8sIIIIQ", b"sharrext", 1, 0, len(header), 0, told_bytes).ljust(
         256, b"\0"
     )
     count = told_bytes // dtype.itemsize
-    trailer = struct.pack("<16sQiiiq", b"[SharedArray]", told_bytes, 20, dtype.itemsize, 1, count)
+    count = count if trailer_count is None else trailer_count
+    size = count * dtype.itemsize
+    trailer = struct.pack("<16sQiiiq", b"[SharedArray]", size, 20, dtype.itemsize, 1, count)
     padded = (told_bytes + 63) // 64 * 64 + 128
     return bytes(padded) + header + extension + trailer.ljust(548, b"\0")
 
@@ -331,6 +333,11 @@ def test_long_tail_that_contradicts_itself(c, store, shape):
     (store / "x").write_bytes(long_file(400, shape, 5 * 1600))
     assert check_any(c, store / "x")
     assert c.stat("x").foreign == (shape != (5,))
+
+
+def test_trailer_that_contradicts_the_extension(c, store):
+    (store / "x").write_bytes(long_file(10, (5,), 200, trailer_count=4))
+    assert (c.stat("x").foreign, c.stat("x").shape) == (1, (4,))
 
 
 def test_long_tail_cut_at_its_start(c, store):

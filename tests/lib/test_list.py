@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 from errno import EMFILE
+from pathlib import Path
 
 import pytest
 from lib.clib import LIST_FUNCTION, refused
@@ -144,3 +145,41 @@ def test_while_arrays_come_and_go(c, other):
         assert "stays" in [info.name for info in found]
         assert all(info.nbytes == 8 * info.shape[0] for info in found)
     child.result()
+
+
+def hidden_name(pid: int, start_ticks: int | None = None, boot_id: str = "") -> str:
+    """Of a file in the making, as lib/staging.c calls it."""
+    if start_ticks is None:
+        start_ticks = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[19])
+    boot = boot_id or Path("/proc/sys/kernel/random/boot_id").read_text()
+    boot = int.from_bytes(bytes.fromhex(boot.strip().replace("-", ""))[:4], "little")
+    pidns = os.stat("/proc/self/ns/pid").st_ino & 0xFFFFFFFF
+    return f".sharr~{pid:08x}{start_ticks & 0xFFFFFFFF:08x}{pidns:08x}{boot:08x}{0:08x}"
+
+
+def test_file_in_the_making_is_hidden_and_stays(c, store, other):
+    """Of a thread that has ended, too: its process may still publish it."""
+    name = hidden_name(other().pid)
+    c.create("x")
+    os.link(store / "x", store / name)
+    assert c.names() == ["x"]
+    assert store.names() == [name, "x"]
+
+
+def test_what_a_killed_process_was_making_is_cleared_away(c, store, other):
+    child = other()
+    name = hidden_name(child.pid)
+    c.create("x")
+    os.link(store / "x", store / name)
+    child.kill()
+    assert c.names() == ["x"]
+    assert store.names() == ["x"]
+
+
+def test_what_another_machine_is_making_stays(c, store):
+    """A store may lie on a network file system: pids say nothing there."""
+    name = hidden_name(2**22 - 1, 1, "01234567" * 4)
+    c.create("x")
+    os.link(store / "x", store / name)
+    assert c.names() == ["x"]
+    assert store.names() == [name, "x"]

@@ -173,6 +173,7 @@ def test_pickle_of_an_array_is_a_copy_of_its_own(sa):
     assert b.tolist() == [[4] * 3] * 2
 
 
+@pytest.mark.release_only  # the sanitizer keeps what is freed for a while
 def test_nothing_leaks(sa, store):
     """References and memory: every path once, then many times, with nothing left over."""
 

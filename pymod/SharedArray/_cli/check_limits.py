@@ -65,10 +65,12 @@ def original():
     """Both install a module `SharedArray`: the one that comes first is imported."""
     from importlib import metadata
 
-    names = {(dist.metadata["Name"] or "").lower() for dist in metadata.distributions()}
     found = sorted(set(_others()))
-    if "sharedarray" not in names and not found:
-        return ok("SharedArray", f"{_PACKAGE} is the only one")
+    try:
+        metadata.distribution("SharedArray")
+    except metadata.PackageNotFoundError:
+        if not found:
+            return ok("SharedArray", f"{_PACKAGE} is the only one")
     shown = ", ".join(found) or "the distribution SharedArray is installed"
     pip = f"{sys.executable} -m pip"
     mend = f"{pip} uninstall SharedArray, then {pip} install --force-reinstall sharr"

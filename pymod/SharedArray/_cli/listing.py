@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 
-from . import arrays, errors, table, text
+from . import arrays, errors, store, table, text
 
 COLUMNS = (
     table.Column("NAME", False, 12, 7),
@@ -41,7 +41,7 @@ def cells(array):
 
 
 def _sorted(arguments):
-    found = arrays.every(arguments.group)
+    found = arrays.every(store.group_of(arguments.group))
     return sorted(found, key=_KEYS[arguments.sort], reverse=arguments.reverse)
 
 
@@ -55,7 +55,7 @@ def print_json(items):
 
 
 def _print_names(arguments):
-    names = sorted(arrays.names(arguments.group), reverse=arguments.reverse)
+    names = sorted(arrays.names(store.group_of(arguments.group)), reverse=arguments.reverse)
     sys.stdout.buffer.writelines(name + b"\0" for name in names)
     sys.stdout.buffer.flush()
 

@@ -23,6 +23,14 @@ def name_in_store(name):
     return (name[len(prefix) :] if name.startswith(prefix) else name).lstrip(b"/")
 
 
+def group_of(text):
+    """A group (bytes, or None for the store) as the library takes it, however it was written."""
+    if text is None:
+        return None
+    inside = name_in_store(text)
+    return (text if inside is None else inside).rstrip(b"/") or None
+
+
 def file_of(name):
     inside = name_in_store(name)
     return name[len(b"file://") :] if inside is None else os.path.join(path(), inside)

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "client.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "cleanup.h"
+
+enum {
+	SIGNALED = 0x400, /* PF_SIGNALED of the flags in /proc/PID/stat */
+	STAT_FLAGS_FIELD = 9,
+};
+
+static void close_stream(FILE **stream)
+{
+	if (*stream)
+		fclose(*stream);
+}
+
+#define CLEANUP_STREAM __attribute__((cleanup(close_stream)))
+
+static FILE *open_proc(pid_t pid, const char *what)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
+	return fopen(path, "re");
+}
+
+pid_t client_process(pid_t thread)
+{
+	CLEANUP_STREAM FILE *status = thread ? open_proc(thread, "status") : NULL;
+	char line[256];
+	int process = 0;
+
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "Tgid: %d", &process) == 1)
+			break;
+	return process;
+}
+
+/* The command's name, in parentheses, may hold anything: count the fields from the last one on. */
+bool client_is_killed(pid_t thread)
+{
+	CLEANUP_STREAM FILE *stat = thread ? open_proc(thread, "stat") : NULL;
+	char line[1024] = "";
+	const char *at;
+	int field;
+
+	if (!stat || !fgets(line, sizeof(line), stat))
+		return false;
+	at = strrchr(line, ')');
+	for (field = 2; at && field < STAT_FLAGS_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	return at && strtoul(at, NULL, 10) & SIGNALED;
+}
+
+/* A mount's device by its id in the process's own mount namespace; 0: it has none such. */
+static uint64_t device_of_mount(pid_t process, int mount_id)
+{
+	CLEANUP_STREAM FILE *mounts = open_proc(process, "mountinfo");
+	CLEANUP_FREE char *line = NULL;
+	unsigned int major_number;
+	unsigned int minor_number;
+	size_t room = 0;
+	int id;
+
+	while (mounts && getline(&line, &room, mounts) > 0)
+		if (sscanf(line, "%d %*d %u:%u", &id, &major_number, &minor_number) == 3 && id == mount_id)
+			return makedev(major_number, minor_number);
+	return 0;
+}
+
+/* By its fdinfo: looking at the file itself would be a request to this daemon. */
+static bool is_of(pid_t process, const char *descriptor, uint64_t device, uint64_t ino)
+{
+	CLEANUP_STREAM FILE *info = NULL;
+	unsigned long long found = 0;
+	char what[64];
+	char line[256];
+	int mount_id = -1;
+
+	snprintf(what, sizeof(what), "fdinfo/%.20s", descriptor);
+	info = open_proc(process, what);
+	while (info && fgets(line, sizeof(line), info)) {
+		sscanf(line, "mnt_id: %d", &mount_id);
+		sscanf(line, "ino: %llu", &found);
+	}
+	return found == ino && device_of_mount(process, mount_id) == device;
+}
+
+bool client_has_open(pid_t process, uint64_t device, uint64_t ino)
+{
+	CLEANUP_DIR DIR *descriptors = NULL;
+	const struct dirent *entry;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", process);
+	descriptors = opendir(path);
+	if (!descriptors)
+		return true;
+	while ((entry = readdir(descriptors)))
+		if (isdigit((unsigned char)entry->d_name[0]) && is_of(process, entry->d_name, device, ino))
+			return true;
+	return false;
+}

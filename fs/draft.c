@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "draft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "draft_attributes.h"
+#include "draft_publish.h"
+#include "file.h"
+#include "fs.h"
+#include "store_at.h"
+
+void draft_free(struct draft *draft)
+{
+	if (!draft)
+		return;
+	draft_attributes_free(draft->attributes);
+	pthread_mutex_destroy(&draft->lock);
+	free(draft);
+}
+
+static struct draft *draft_alloc(const struct draft_client *client)
+{
+	struct draft *draft = calloc(1, sizeof(*draft));
+
+	if (!draft)
+		return NULL;
+	pthread_mutex_init(&draft->lock, NULL);
+	draft->staging.fd = -1;
+	draft->process = client_process(client->thread);
+	draft->uid = client->uid;
+	return draft;
+}
+
+/* It belongs to the client; a setgid directory hands its group down. The mode comes last, as chown may change it. */
+static int hand_over(int dirfd, int fd, mode_t mode, const struct draft_client *client)
+{
+	struct stat dir;
+
+	if (fstat(dirfd, &dir) < 0)
+		return -errno;
+	if (fchown(fd, client->uid, dir.st_mode & S_ISGID ? (gid_t)-1 : client->gid) < 0 || fchmod(fd, mode & 0777) < 0)
+		return -errno;
+	return 0;
+}
+
+int draft_facts(const struct file *file, struct facts *ret_facts)
+{
+	int rc = facts_of_fd(file->fd, ret_facts);
+
+	ret_facts->st.st_nlink = 1; /* as it will have */
+	return rc;
+}
+
+/* The file in the store, and the descriptor of it. */
+static int stage(int dirfd, mode_t mode, const struct draft_client *client, struct draft *draft, int *ret_fd)
+{
+	CLEANUP_FREE struct name *place = draft_place(dirfd, "");
+	CLEANUP_FD int fd = -1;
+	int rc = place ? staging_open(place, 0600, &draft->staging) : -ENOMEM;
+
+	if (rc < 0)
+		return rc;
+	fd = draft->staging.fd;
+	rc = hand_over(dirfd, fd, mode, client);
+	if (rc < 0) {
+		staging_close(&draft->staging, place);
+		fd = -1;
+		return rc;
+	}
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *name, bool exclusive)
+{
+	struct facts facts;
+	struct inode *other;
+
+	if (store_hides(name))
+		return -EPERM;
+	if (facts_of_name(dirfd, name, &facts) == 0)
+		return -EEXIST; /* foreign files too, which the client does not see */
+	if (exclusive && inode_find_draft(&fs->inodes, dir, name, 0, &other)) {
+		inode_forget(&fs->inodes, other, 1);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
+		 const struct draft_client *client, struct inode **ret_inode, struct file **ret_file,
+		 struct facts *ret_facts)
+{
+	CLEANUP_FD int dirfd = -1;
+	struct draft *draft;
+	int fd = -1;
+	int rc = store_open_dir(fs, dir, &dirfd);
+
+	if (rc == 0)
+		rc = check_name(fs, dir, dirfd, name, exclusive);
+	if (rc < 0)
+		return rc;
+	draft = draft_alloc(client);
+	if (!draft)
+		return -ENOMEM;
+	rc = stage(dirfd, mode, client, draft, &fd);
+	if (rc == 0)
+		rc = facts_of_fd(fd, ret_facts);
+	ret_facts->st.st_nlink = 1;
+	if (rc == 0)
+		rc = inode_lookup(&fs->inodes, dir, name, ret_facts, ret_inode);
+	if (rc == 0) {
+		rc = file_adopt(fs, *ret_inode, fd, draft, ret_file);
+		if (rc < 0)
+			inode_forget(&fs->inodes, *ret_inode, 1);
+		return rc; /* descriptor and draft are the file's, or gone */
+	}
+	if (fd >= 0)
+		close(fd);
+	draft_free(draft);
+	return rc;
+}
+
+/* Drafts are seen by the process that made them, and by root to be told of EEXIST; not by name through others. */
+int draft_lookup(struct fs *fs, struct inode *dir, const char *name, const struct draft_client *client,
+		 struct inode **ret_inode, struct facts *ret_facts)
+{
+	struct inode *inode;
+	struct file *file;
+	int rc = -ENOENT;
+
+	if (!inode_find_draft(&fs->inodes, dir, name, client_process(client->thread), &inode))
+		return -ENOENT;
+	file = file_peek(fs, inode);
+	if (file) {
+		rc = draft_is_open(file) ? draft_facts(file, ret_facts) : -ENOENT;
+		file_release(fs, file);
+	}
+	if (rc < 0) {
+		inode_forget(&fs->inodes, inode, 1);
+		return rc;
+	}
+	inode_report(&fs->inodes, inode, ret_facts);
+	*ret_inode = inode;
+	return 0;
+}
+
+bool draft_is_open(struct file *file)
+{
+	bool open;
+
+	if (!file->draft)
+		return false;
+	pthread_mutex_lock(&file->draft->lock);
+	open = file->draft->state != DRAFT_PUBLISHED;
+	pthread_mutex_unlock(&file->draft->lock);
+	return open;
+}
+
+/* Under the lock of the draft, so that nothing is written behind a tail that has just been. */
+static bool begin_change(struct draft *draft)
+{
+	pthread_mutex_lock(&draft->lock);
+	if (draft->state != DRAFT_PUBLISHED) {
+		draft->written = true;
+		return true;
+	}
+	pthread_mutex_unlock(&draft->lock);
+	return false;
+}
+
+ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t offset)
+{
+	ssize_t count;
+
+	if (!begin_change(file->draft))
+		return -EFBIG;
+	count = pwrite(file->fd, data, bytes, offset);
+	if (count < 0)
+		count = -errno;
+	pthread_mutex_unlock(&file->draft->lock);
+	return count;
+}
+
+int draft_resize(struct file *file, off_t bytes)
+{
+	int rc;
+
+	if (!begin_change(file->draft))
+		return -EPERM;
+	rc = ftruncate(file->fd, bytes) < 0 ? -errno : 0;
+	pthread_mutex_unlock(&file->draft->lock);
+	return rc;
+}
+
+int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes)
+{
+	int rc;
+
+	if (!begin_change(file->draft))
+		return -EFBIG;
+	rc = fallocate(file->fd, mode, offset, bytes) < 0 ? -errno : 0;
+	pthread_mutex_unlock(&file->draft->lock);
+	return rc;
+}
+
+void draft_keep_unused(struct file *file)
+{
+	pthread_mutex_lock(&file->draft->lock);
+	file->draft->unused = true;
+	pthread_mutex_unlock(&file->draft->lock);
+}
+
+bool draft_take_unused(struct file *file)
+{
+	bool unused;
+
+	pthread_mutex_lock(&file->draft->lock);
+	unused = file->draft->unused;
+	file->draft->unused = false;
+	pthread_mutex_unlock(&file->draft->lock);
+	return unused;
+}
+
+void draft_forgotten(struct fs *fs, struct file *file)
+{
+	if (!draft_take_unused(file))
+		return;
+	draft_drop(file);
+	file_release(fs, file);
+}
+
+void draft_drop(struct file *file)
+{
+	pthread_mutex_lock(&file->draft->lock);
+	if (file->draft->state == DRAFT_OPEN)
+		file->draft->state = DRAFT_DROPPED;
+	pthread_mutex_unlock(&file->draft->lock);
+}
+
+int draft_flush(struct fs *fs, struct file *file, pid_t thread)
+{
+	struct draft *draft = file->draft;
+	pid_t process = client_process(thread);
+	struct stat st;
+	int rc = 0;
+
+	if (!process || process != draft->process || fstat(file->fd, &st) < 0)
+		return 0;
+	if (client_is_killed(thread)) {
+		draft_drop(file);
+		return 0;
+	}
+	if (client_has_open(process, fs->mount_device, st.st_ino))
+		return 0;
+	pthread_mutex_lock(&draft->lock);
+	if (draft->state == DRAFT_OPEN && draft->written)
+		rc = draft_publish(fs, file);
+	pthread_mutex_unlock(&draft->lock);
+	return rc;
+}
+
+void draft_release(struct fs *fs, struct file *file)
+{
+	struct draft *draft = file->draft;
+
+	pthread_mutex_lock(&draft->lock);
+	if (draft->state == DRAFT_OPEN && !draft->unused)
+		draft_publish(fs, file); /* whom could an error be told? */
+	if (draft->state != DRAFT_PUBLISHED)
+		draft_unstage(fs, file);
+	pthread_mutex_unlock(&draft->lock);
+}
+
+int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struct draft_client *client)
+{
+	struct facts facts;
+	struct inode *inode;
+	struct file *file;
+	int rc = draft_lookup(fs, dir, name, client, &inode, &facts);
+
+	if (rc < 0)
+		return rc;
+	file = file_peek(fs, inode);
+	if (file) {
+		draft_drop(file);
+		file_release(fs, file);
+	}
+	inode_removed(&fs->inodes, dir, name);
+	inode_forget(&fs->inodes, inode, 1);
+	return 0;
+}
+
+/* What the new name means: it is only taken when the draft is published. */
+static int check_target(struct fs *fs, struct inode *to, const char *to_name, unsigned flags, uid_t uid)
+{
+	CLEANUP_FD int dirfd = -1;
+	struct facts dir;
+	struct facts target;
+	int rc = store_open_dir(fs, to, &dirfd);
+
+	if (rc < 0)
+		return rc;
+	if (store_hides(to_name) || flags & RENAME_EXCHANGE)
+		return -EPERM;
+	if (facts_of_name(dirfd, to_name, &target) < 0)
+		return 0;
+	if (flags & RENAME_NOREPLACE || store_look(fs, dirfd, to_name, &target) < 0)
+		return -EEXIST;
+	rc = facts_of_fd(dirfd, &dir);
+	if (rc == 0 && dir.st.st_mode & S_ISVTX && uid != 0 && uid != target.st.st_uid && uid != dir.st.st_uid)
+		rc = -EPERM;
+	return rc < 0 ? rc : 1;
+}
+
+int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to, const char *to_name,
+		 unsigned flags, const struct draft_client *client)
+{
+	struct facts facts;
+	struct inode *inode;
+	struct file *file;
+	int rc = draft_lookup(fs, from, from_name, client, &inode, &facts);
+
+	if (rc < 0)
+		return rc;
+	rc = check_target(fs, to, to_name, flags, client->uid);
+	file = rc < 0 ? NULL : file_peek(fs, inode);
+	if (file) {
+		pthread_mutex_lock(&file->draft->lock);
+		file->draft->replace = rc > 0;
+		pthread_mutex_unlock(&file->draft->lock);
+		inode_renamed(&fs->inodes, from, from_name, to, to_name, false);
+		file_release(fs, file);
+	}
+	inode_forget(&fs->inodes, inode, 1);
+	return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "draft_publish.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "draft.h"
+#include "draft_attributes.h"
+#include "file.h"
+#include "format.h"
+#include "fs.h"
+#include "store_at.h"
+
+struct name *draft_place(int dirfd, const char *name)
+{
+	struct name *place = calloc(1, sizeof(*place));
+
+	if (!place)
+		return NULL;
+	place->at = dirfd;
+	place->in_store = place->nofollow = true;
+	strcpy(place->dir_text, ".");
+	place->dir = place->dir_text;
+	strncat(place->path, name, sizeof(place->path) - 1);
+	return place;
+}
+
+static void set_origin(const struct draft *draft, struct origin *origin)
+{
+	struct timespec now;
+
+	memset(origin, 0, sizeof(*origin));
+	clock_gettime(CLOCK_REALTIME, &now);
+	origin->created_ns = (uint64_t)timespec_ns(&now);
+	origin->pid = (uint32_t)draft->process;
+	origin->uid = draft->uid;
+}
+
+/* Behind the data; the times of the file stay those that the client gave it. */
+static int write_tail(int fd, const struct stat *st, const struct format_meta *meta)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	CLEANUP_FREE unsigned char *tail = NULL;
+	size_t bytes;
+	ssize_t count;
+	int rc = format_compose(meta, &tail, &bytes);
+
+	if (rc < 0)
+		return rc == -E2BIG ? -ENOSPC : rc;
+	count = pwrite(fd, tail, bytes, (off_t)format_block_offset(meta->nbytes));
+	if (count < 0)
+		return -errno;
+	if ((size_t)count < bytes)
+		return -ENOSPC;
+	return futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static int complete(struct file *file, uint64_t *ret_nbytes)
+{
+	CLEANUP_FREE unsigned char *attrs = NULL;
+	struct format_meta meta;
+	struct stat st;
+	int rc = fstat(file->fd, &st) < 0 ? -errno : 0;
+
+	if (rc == 0)
+		rc = draft_attributes_describe(file->draft->attributes, (uint64_t)st.st_size, &attrs, &meta);
+	if (rc < 0)
+		return rc;
+	set_origin(file->draft, &meta.origin);
+	rc = write_tail(file->fd, &st, &meta);
+	format_meta_release(&meta);
+	if (rc < 0 && ftruncate(file->fd, st.st_size) < 0)
+		return -errno;
+	*ret_nbytes = (uint64_t)st.st_size;
+	return rc;
+}
+
+static int give_name(struct fs *fs, struct file *file)
+{
+	CLEANUP_FREE struct name *place = NULL;
+	CLEANUP_FREE char *name = NULL;
+	CLEANUP_FD int dirfd = -1;
+	struct inode *dir = NULL;
+	int rc = inode_last_place(&fs->inodes, file->inode, &dir, &name);
+
+	if (rc == 0)
+		rc = store_open_dir(fs, dir, &dirfd);
+	if (rc < 0)
+		return rc;
+	place = draft_place(dirfd, name);
+	return place ? staging_publish(&file->draft->staging, place, file->draft->replace) : -ENOMEM;
+}
+
+int draft_publish(struct fs *fs, struct file *file)
+{
+	uint64_t nbytes = 0;
+	struct facts facts;
+	int rc = complete(file, &nbytes);
+
+	if (rc == 0)
+		rc = give_name(fs, file);
+	if (rc < 0) {
+		file->draft->state = DRAFT_DROPPED;
+		return rc;
+	}
+	file->nbytes = nbytes;
+	file->draft->state = DRAFT_PUBLISHED;
+	if (facts_of_fd(file->fd, &facts) == 0) {
+		facts.st.st_size = (off_t)nbytes;
+		inode_report(&fs->inodes, file->inode, &facts);
+	}
+	return 0;
+}
+
+void draft_unstage(struct fs *fs, struct file *file)
+{
+	CLEANUP_FREE struct name *place = NULL;
+	CLEANUP_FREE char *name = NULL;
+	CLEANUP_FD int dirfd = -1;
+	struct inode *dir = NULL;
+
+	if (!file->draft->staging.hidden[0] || inode_last_place(&fs->inodes, file->inode, &dir, &name) < 0 ||
+	    store_open_dir(fs, dir, &dirfd) < 0)
+		return;
+	place = draft_place(dirfd, "");
+	file->draft->staging.fd = -1; /* it is the file's to close */
+	if (place)
+		staging_close(&file->draft->staging, place);
+}

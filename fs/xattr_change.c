@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xattr_change.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "attrs.h"
+#include "cleanup.h"
+#include "fs.h"
+#include "reinterpret.h"
+#include "rewrite.h"
+#include "store_at.h"
+
+struct change {
+	const char *name;
+	const char *value;
+	size_t bytes;
+	int flags;
+	unsigned char *attrs; /* owned; what the new tail has */
+};
+
+static int change_user(const struct format_meta *meta, struct change *change, struct format_meta *ret_changed)
+{
+	struct attr attr;
+	bool there = attrs_get(meta->attrs, meta->attrs_bytes, change->name, &attr) == 0;
+	size_t bytes;
+	int rc;
+
+	if (change->flags & XATTR_CREATE && there)
+		return -EEXIST;
+	if (change->flags & XATTR_REPLACE && !there)
+		return -ENODATA;
+	if (there && change->value && attr.value_bytes == change->bytes && !memcmp(attr.value, change->value, change->bytes))
+		return 1;
+	rc = attrs_change(meta->attrs, meta->attrs_bytes, change->name, change->value, change->bytes, &change->attrs,
+			  &bytes);
+	if (rc < 0)
+		return rc;
+	rc = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim, meta->shape, ret_changed);
+	if (rc < 0)
+		return rc;
+	ret_changed->order = meta->order;
+	format_inherit(ret_changed, meta);
+	ret_changed->attrs = change->attrs;
+	ret_changed->attrs_bytes = bytes;
+	return 0;
+}
+
+static int apply(const struct format_meta *meta, void *userdata, struct format_meta *ret_changed)
+{
+	struct change *change = userdata;
+
+	if (!strncmp(change->name, "sharr.", strlen("sharr.")) && change->flags & XATTR_CREATE)
+		return -EEXIST;
+	if (!strcmp(change->name, "sharr.npy"))
+		return reinterpret_npy(meta, change->value, change->bytes, ret_changed);
+	if (!strcmp(change->name, "sharr.dtype"))
+		return reinterpret_dtype(meta, change->value, change->bytes, ret_changed);
+	if (!strcmp(change->name, "sharr.order"))
+		return reinterpret_order(meta, change->value, change->bytes, ret_changed);
+	if (!strcmp(change->name, "sharr.shape"))
+		return reinterpret_shape(meta, change->value, change->bytes, ret_changed);
+	return change_user(meta, change, ret_changed);
+}
+
+/* As setxattr says it: what the dtype can't be is an invalid value, and what does not fit has no space. */
+static int result(const char *name, int rc)
+{
+	bool describing = !strncmp(name, "sharr.", strlen("sharr."));
+
+	if (rc == -ENOTSUP)
+		return -EINVAL;
+	if (rc == -E2BIG && !describing)
+		return -ENOSPC;
+	return rc;
+}
+
+int xattr_change(struct fs *fs, struct inode *inode, const char *name, const char *value, size_t bytes, int flags)
+{
+	struct change change = {.name = name, .value = value, .bytes = bytes, .flags = flags};
+	CLEANUP_FD int path_fd = -1;
+	CLEANUP_FD int fd = -1;
+	struct facts facts;
+	int rc = store_open(fs, inode, &path_fd, &facts);
+
+	if (rc == 0)
+		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);
+	if (rc == 0)
+		rc = rewrite_array(fd, apply, &change);
+	free(change.attrs);
+	return result(name, rc);
+}
