@@ -15,8 +15,8 @@
 #include "map.h"
 #include "open.h"
 
-int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta, bool readonly,
-	      struct sharr **ret_array)
+int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta,
+	      bool readonly, struct sharr **ret_array)
 {
 	CLEANUP_FREE struct sharr *array = malloc(sizeof(*array) + info_payload_bytes(name, meta));
 	int r;
@@ -55,11 +55,12 @@ static int open_and_hold(const struct name *place, int access, struct opened *re
 
 int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 {
-	CLEANUP_NAME struct name place = { .at = -1 };
+	CLEANUP_NAME struct name place;
 	bool readonly = flags & SHARR_READONLY;
 	struct opened opened;
 	int r;
 
+	place.at = -1;
 	error_clear();
 	if (flags & ~SHARR_READONLY)
 		return -EINVAL;
@@ -69,7 +70,7 @@ int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 	if (r < 0)
 		return r;
 	r = array_new(name, opened.fd, &opened.st, &opened.meta, readonly, ret_array);
-	if (r == 0 && opened.meta.flags & EPHEMERAL_FLAG)
+	if (r == 0 && ephemeral_is(&opened))
 		(*ret_array)->hold_fd = steal_fd(&opened.fd);
 	opened_deinit(&opened);
 	return r;
@@ -134,10 +135,11 @@ static int read_data(int fd, void *buffer, size_t bytes)
 
 int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
 {
-	CLEANUP_NAME struct name place = { .at = -1 };
+	CLEANUP_NAME struct name place;
 	struct opened opened;
 	int r;
 
+	place.at = -1;
 	error_clear();
 	r = name_init(name, &place);
 	if (r == 0)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The handle of an attached array: a map, and what is known of it. Of one allocation: strings and shape lie behind the struct. */
+/*
+ * The handle of an attached array: a map, and what is known of it. Of one allocation: strings and
+ * shape lie behind the struct.
+ */
 #ifndef SHARR_ARRAY_H
 #define SHARR_ARRAY_H
 
@@ -28,7 +31,7 @@ struct sharr {
 };
 
 /* Map the array that `fd` is open on. The descriptor stays the caller's. */
-int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta, bool readonly,
-	      struct sharr **ret_array);
+int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta,
+	      bool readonly, struct sharr **ret_array);
 
 #endif

@@ -44,7 +44,8 @@ int attrs_get(const unsigned char *attrs, size_t bytes, const char *name, struct
 	return -ENODATA;
 }
 
-static unsigned char *put(unsigned char *at, const char *name, size_t name_bytes, const void *value, size_t value_bytes)
+static unsigned char *put(unsigned char *at, const char *name, size_t name_bytes, const void *value,
+			  size_t value_bytes)
 {
 	bytes_put16(at, (uint16_t)name_bytes);
 	bytes_put32(at + 2, (uint32_t)value_bytes);
@@ -63,8 +64,8 @@ int attrs_check_name(const char *name)
 	return strncmp(name, "sharr.", 6) == 0 ? -EPERM : 0;
 }
 
-int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, const void *value, size_t value_bytes,
-		 unsigned char **ret_attrs, size_t *ret_bytes)
+int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, const void *value,
+		 size_t value_bytes, unsigned char **ret_attrs, size_t *ret_bytes)
 {
 	size_t name_bytes = strlen(name);
 	unsigned char *changed, *out;
@@ -94,7 +95,8 @@ int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, con
 	return 0;
 }
 
-static int attrs_copy(const unsigned char *attrs, size_t bytes, unsigned char **ret_attrs, size_t *ret_bytes)
+static int attrs_copy(const unsigned char *attrs, size_t bytes, unsigned char **ret_attrs,
+		      size_t *ret_bytes)
 {
 	if (bytes) {
 		*ret_attrs = malloc(bytes);
@@ -106,8 +108,8 @@ static int attrs_copy(const unsigned char *attrs, size_t bytes, unsigned char **
 	return 0;
 }
 
-int attrs_change_all(const unsigned char *attrs, size_t bytes, const struct sharr_attr *changes, size_t count,
-		     unsigned char **ret_attrs, size_t *ret_bytes)
+int attrs_change_all(const unsigned char *attrs, size_t bytes, const struct sharr_attr *changes,
+		     size_t count, unsigned char **ret_attrs, size_t *ret_bytes)
 {
 	CLEANUP_FREE unsigned char *block = NULL;
 
@@ -116,7 +118,8 @@ int attrs_change_all(const unsigned char *attrs, size_t bytes, const struct shar
 		return attrs_copy(attrs, bytes, ret_attrs, ret_bytes);
 	for (size_t i = 0; i < count; i++) {
 		unsigned char *next;
-		int r = attrs_change(attrs, bytes, changes[i].name, changes[i].value, changes[i].bytes, &next, &bytes);
+		int r = attrs_change(attrs, bytes, changes[i].name, changes[i].value,
+				     changes[i].bytes, &next, &bytes);
 
 		if (r < 0)
 			return r;

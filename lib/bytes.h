@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Little-endian numbers in a byte buffer, whatever the host's byte order and the address; compilers make one move of each. */
+/*
+ * Little-endian numbers in a byte buffer, whatever the host's byte order and the address; compilers
+ * make one move of each.
+ */
 #ifndef SHARR_BYTES_H
 #define SHARR_BYTES_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Locals that own something: declared with one of these attributes they let go of it at the end of their scope, whichever way
- * it is left, and errno stays as it was. Who passes the ownership on says so with steal_fd or steal_ptr.
+ * Locals that own something: declared with one of these attributes they let go of it at the end of
+ * their scope, whichever way it is left, and errno stays as it was. Who passes the ownership on
+ * says so with steal_fd or steal_ptr.
  */
 #ifndef SHARR_CLEANUP_H
 #define SHARR_CLEANUP_H
@@ -46,11 +47,11 @@ static inline int steal_fd(int *fd)
 	return taken;
 }
 
-#define steal_ptr(pointer)                            \
-	(__extension__({                              \
-		__typeof__(pointer) taken_ = (pointer); \
-		(pointer) = NULL;                     \
-		taken_;                               \
+#define steal_ptr(pointer)                                                                         \
+	(__extension__({                                                                           \
+		__typeof__(pointer) taken_ = (pointer);                                            \
+		(pointer) = NULL;                                                                  \
+		taken_;                                                                            \
 	}))
 
 #endif

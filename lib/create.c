@@ -34,35 +34,42 @@ static void meta_release(struct format_meta *meta)
 #define CLEANUP_DRAFT __attribute__((cleanup(draft_free)))
 #define CLEANUP_META __attribute__((cleanup(meta_release)))
 
-/* *ret_block: the user attributes as they lie in the tail, for the caller to free after the meta. */
-static int describe(const struct sharr_spec *spec, struct format_meta *ret_meta, unsigned char **ret_block)
+/* *ret_block: the user attributes as they lie in the tail, for the caller to free after the meta.
+ */
+static int describe(const struct sharr_spec *spec, struct format_meta *ret_meta,
+		    unsigned char **ret_block)
 {
 	int r;
 
-	if (!spec->dtype || (spec->ndim > 0 && !spec->shape) || (spec->attr_count && !spec->attrs) || spec->mode > 0777)
+	if (!spec->dtype || (spec->ndim > 0 && !spec->shape) ||
+	    (spec->attr_count && !spec->attrs) || spec->mode > 0777)
 		return -EINVAL;
 	if (spec->order && spec->order != 'C' && spec->order != 'F')
 		return -EINVAL;
 	if (spec->dtype_name && strlen(spec->dtype_name) >= sizeof(ret_meta->dtype_name))
 		return -EINVAL;
-	r = format_describe(spec->dtype, strlen(spec->dtype), (char)(spec->order ? spec->order : 'C'), spec->ndim, spec->shape,
+	r = format_describe(spec->dtype, strlen(spec->dtype),
+			    (char)(spec->order ? spec->order : 'C'), spec->ndim, spec->shape,
 			    ret_meta);
 	if (r < 0)
 		return r;
 	if (spec->dtype_name)
 		strcpy(ret_meta->dtype_name, spec->dtype_name);
 	origin_now(&ret_meta->origin);
-	r = attrs_change_all(NULL, 0, spec->attrs, spec->attr_count, ret_block, &ret_meta->attrs_bytes);
+	r = attrs_change_all(NULL, 0, spec->attrs, spec->attr_count, ret_block,
+			     &ret_meta->attrs_bytes);
 	ret_meta->attrs = *ret_block;
 	return r;
 }
 
-/* Before space is taken, which may be a lot of work or fail for its own reasons: is the name free? */
+/* Before space is taken, which may be a lot of work or fail for its own reasons: is the name free?
+ */
 static int check_free(const struct name *name, unsigned flags)
 {
 	struct stat st;
 
-	if (!(flags & SHARR_REPLACE) && fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (!(flags & SHARR_REPLACE) &&
+	    fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
 	return 0;
 }
@@ -70,7 +77,8 @@ static int check_free(const struct name *name, unsigned flags)
 static int write_at(int fd, const void *buffer, size_t bytes, uint64_t offset)
 {
 	for (size_t done = 0; done < bytes;) {
-		ssize_t n = pwrite(fd, (const char *)buffer + done, bytes - done, (off_t)(offset + done));
+		ssize_t n = pwrite(fd, (const char *)buffer + done, bytes - done,
+				   (off_t)(offset + done));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -81,7 +89,8 @@ static int write_at(int fd, const void *buffer, size_t bytes, uint64_t offset)
 }
 
 /* Give the empty file its size and its metadata. With `data` space is taken by writing them. */
-static int fill(int fd, const struct format_meta *meta, const void *data, bool reserve, const char *where)
+static int fill(int fd, const struct format_meta *meta, const void *data, bool reserve,
+		const char *where)
 {
 	CLEANUP_FREE unsigned char *tail = NULL;
 	uint64_t offset = format_block_offset(meta->nbytes);
@@ -93,41 +102,52 @@ static int fill(int fd, const struct format_meta *meta, const void *data, bool r
 	if (data) {
 		r = space_check(fd, offset + tail_bytes, true, where);
 		if (r == 0)
-			r = space_explain(write_at(fd, data, (size_t)meta->nbytes, 0), offset + tail_bytes, where);
+			r = space_explain(write_at(fd, data, (size_t)meta->nbytes, 0),
+					  offset + tail_bytes, where);
 	} else {
 		r = space_take(fd, offset + tail_bytes, reserve, where);
 	}
-	return r < 0 ? r : space_explain(write_at(fd, tail, tail_bytes, offset), offset + tail_bytes, where);
+	return r < 0 ? r
+		     : space_explain(write_at(fd, tail, tail_bytes, offset), offset + tail_bytes,
+				     where);
 }
 
 /* A file in the making that holds the whole array. */
-static int draft_new(const char *name, const struct sharr_spec *spec, const struct format_meta *meta, const void *data,
-		     unsigned flags, struct array_draft **ret_draft)
+static int draft_new(const char *name, const struct sharr_spec *spec, struct format_meta *meta,
+		     const void *data, unsigned flags, struct array_draft **ret_draft)
 {
 	CLEANUP_DRAFT struct array_draft *draft = malloc(sizeof(*draft));
+	struct stat st;
 	int r;
 
 	if (!draft)
 		return -ENOMEM;
 	draft->staging.fd = -1;
+	draft->staging.hidden[0] = '\0';
 	draft->replace = flags & SHARR_REPLACE;
 	r = name_init(name, &draft->name);
 	if (r == 0)
 		r = check_free(&draft->name, flags);
 	if (r == 0)
 		r = staging_open(&draft->name, spec->mode, &draft->staging);
+	if (r == 0 && flags & SHARR_EPHEMERAL)
+		r = fstat(draft->staging.fd, &st) < 0 ? -errno : 0;
 	if (r == 0)
-		r = fill(draft->staging.fd, meta, data, !(flags & SHARR_SPARSE), name_where(&draft->name));
+		meta->inode = flags & SHARR_EPHEMERAL ? st.st_ino : 0;
+	if (r == 0)
+		r = fill(draft->staging.fd, meta, data, !(flags & SHARR_SPARSE),
+			 name_where(&draft->name));
 	if (r < 0)
 		return r;
 	*ret_draft = steal_ptr(draft);
 	return 0;
 }
 
-int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flags, struct sharr **ret_array)
+int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flags,
+		  struct sharr **ret_array)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
-	CLEANUP_META struct format_meta meta = { .heap = NULL };
+	CLEANUP_META struct format_meta meta = {.heap = NULL};
 	CLEANUP_DRAFT struct array_draft *draft = NULL;
 	struct sharr *array;
 	struct stat st;
@@ -171,7 +191,8 @@ int sharr_publish(struct sharr *array)
 	return 0;
 }
 
-int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags, struct sharr **ret_array)
+int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags,
+		 struct sharr **ret_array)
 {
 	struct sharr *array;
 	int r = sharr_prepare(name, spec, flags, &array);
@@ -190,7 +211,7 @@ int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags
 int sharr_put(const char *name, const struct sharr_spec *spec, const void *data, unsigned flags)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
-	CLEANUP_META struct format_meta meta = { .heap = NULL };
+	CLEANUP_META struct format_meta meta = {.heap = NULL};
 	CLEANUP_DRAFT struct array_draft *draft = NULL;
 	int r;
 
@@ -209,15 +230,17 @@ int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 
 int sharr_delete(const char *name)
 {
-	CLEANUP_NAME struct name place = { .at = -1 };
+	CLEANUP_NAME struct name place;
 	struct opened opened;
 	int r;
 
+	place.at = -1;
 	error_clear();
 	r = name_init(name, &place);
 	if (r < 0)
 		return r;
-	place.nofollow = true; /* a symlink to an array is no array: only what the name itself holds is deleted */
+	place.nofollow = true; /* a symlink to an array is no array: only what the name itself holds
+				  is deleted */
 	r = open_array(&place, O_RDONLY, &opened);
 	if (r < 0)
 		return r;

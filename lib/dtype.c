@@ -5,37 +5,40 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One row a numpy type of fixed size; of two with the same kind and size the first is numpy's choice on 64-bit systems. */
+/*
+ * One row a numpy type of fixed size; of two with the same kind and size the first is numpy's
+ * choice on 64-bit systems.
+ */
 static const struct fixed_type {
 	char kind;
 	unsigned char itemsize;
 	unsigned char typenum;
 } fixed_types[] = {
-	{ 'f', 8, DTYPE_FLOAT64 },
-	{ 'f', 4, DTYPE_FLOAT32 },
-	{ 'b', 1, DTYPE_BOOL },
-	{ 'i', 1, DTYPE_INT8 },
-	{ 'u', 1, DTYPE_UINT8 },
-	{ 'i', 2, DTYPE_INT16 },
-	{ 'u', 2, DTYPE_UINT16 },
-	{ 'i', 4, DTYPE_INT32 },
-	{ 'u', 4, DTYPE_UINT32 },
-	{ 'i', 8, sizeof(long) == 8 ? DTYPE_LONG : DTYPE_LONGLONG },
-	{ 'u', 8, sizeof(long) == 8 ? DTYPE_ULONG : DTYPE_ULONGLONG },
-	{ 'f', 2, DTYPE_FLOAT16 },
-	{ 'f', sizeof(long double), DTYPE_LONGDOUBLE },
-	{ 'c', 8, DTYPE_COMPLEX64 },
-	{ 'c', 16, DTYPE_COMPLEX128 },
-	{ 'c', 2 * sizeof(long double), DTYPE_CLONGDOUBLE },
-	{ 'M', 8, DTYPE_DATETIME },
-	{ 'm', 8, DTYPE_TIMEDELTA },
+	{'f', 8, DTYPE_FLOAT64},
+	{'f', 4, DTYPE_FLOAT32},
+	{'b', 1, DTYPE_BOOL},
+	{'i', 1, DTYPE_INT8},
+	{'u', 1, DTYPE_UINT8},
+	{'i', 2, DTYPE_INT16},
+	{'u', 2, DTYPE_UINT16},
+	{'i', 4, DTYPE_INT32},
+	{'u', 4, DTYPE_UINT32},
+	{'i', 8, sizeof(long) == 8 ? DTYPE_LONG : DTYPE_LONGLONG},
+	{'u', 8, sizeof(long) == 8 ? DTYPE_ULONG : DTYPE_ULONGLONG},
+	{'f', 2, DTYPE_FLOAT16},
+	{'f', sizeof(long double), DTYPE_LONGDOUBLE},
+	{'c', 8, DTYPE_COMPLEX64},
+	{'c', 16, DTYPE_COMPLEX128},
+	{'c', 2 * sizeof(long double), DTYPE_CLONGDOUBLE},
+	{'M', 8, DTYPE_DATETIME},
+	{'m', 8, DTYPE_TIMEDELTA},
 	/* Further numbers for the same: C's long and long long, of either size. */
-	{ 'i', 4, DTYPE_LONG },
-	{ 'u', 4, DTYPE_ULONG },
-	{ 'i', 8, DTYPE_LONG },
-	{ 'u', 8, DTYPE_ULONG },
-	{ 'i', 8, DTYPE_LONGLONG },
-	{ 'u', 8, DTYPE_ULONGLONG },
+	{'i', 4, DTYPE_LONG},
+	{'u', 4, DTYPE_ULONG},
+	{'i', 8, DTYPE_LONG},
+	{'u', 8, DTYPE_ULONG},
+	{'i', 8, DTYPE_LONGLONG},
+	{'u', 8, DTYPE_ULONGLONG},
 };
 
 enum { FIXED_TYPE_COUNT = sizeof(fixed_types) / sizeof(fixed_types[0]) };
@@ -62,10 +65,14 @@ static bool is_ordered(char kind, uint64_t itemsize)
 	return kind == 'U' || (itemsize > 1 && !strchr("bSV", kind));
 }
 
-/* The unit of a datetime64 or timedelta64, "[ns]" or "[25ms]", or nothing. Its count is 1 if there is none. */
+/*
+ * The unit of a datetime64 or timedelta64, "[ns]" or "[25ms]", or nothing. Its count is 1 if there
+ * is none.
+ */
 static bool parse_unit(struct literal *text, int64_t *ret_count, const char **ret_unit)
 {
-	static const char *const units[] = { "generic", "ms", "us", "ns", "ps", "fs", "as", "Y", "M", "W", "D", "h", "m", "s" };
+	static const char *const units[] = {"generic", "ms", "us", "ns", "ps", "fs", "as",
+					    "Y",       "M",  "W",  "D",  "h",  "m",  "s"};
 
 	*ret_count = 1;
 	*ret_unit = NULL;
@@ -81,19 +88,21 @@ static bool parse_unit(struct literal *text, int64_t *ret_count, const char **re
 	return *ret_unit && literal_accept(text, ']') && text->at == text->end;
 }
 
-static void spell(char order, char kind, int64_t count, int64_t unit_count, const char *unit, char *ret_spelling)
+static void spell(char order, char kind, int64_t count, int64_t unit_count, const char *unit,
+		  char *ret_spelling)
 {
 	int n = snprintf(ret_spelling, DTYPE_STRING_MAX, "%c%c%lld", order, kind, (long long)count);
 
 	if (unit && unit_count > 1)
-		snprintf(ret_spelling + n, (size_t)(DTYPE_STRING_MAX - n), "[%lld%s]", (long long)unit_count, unit);
+		snprintf(ret_spelling + n, (size_t)(DTYPE_STRING_MAX - n), "[%lld%s]",
+			 (long long)unit_count, unit);
 	else if (unit && strcmp(unit, "generic") != 0)
 		snprintf(ret_spelling + n, (size_t)(DTYPE_STRING_MAX - n), "[%s]", unit);
 }
 
 int dtype_parse_string(const char *text, size_t bytes, struct dtype *ret_dtype, char *ret_spelling)
 {
-	struct literal rest = { text, text + bytes };
+	struct literal rest = {text, text + bytes};
 	char order = '=', kind;
 	int64_t count, unit_count = 1;
 	const char *unit = NULL;
@@ -181,12 +190,13 @@ static int parse_subshape(struct literal *fields, uint64_t *itemsize, char **spe
 	char text[24];
 	int count = 1;
 
-	if (literal_peek(fields) == '(' ? !literal_numbers(fields, 64, lengths, &count) :
-					  !literal_number(fields, &lengths[0]))
+	if (literal_peek(fields) == '(' ? !literal_numbers(fields, 64, lengths, &count)
+					: !literal_number(fields, &lengths[0]))
 		return -EINVAL;
 	*spelling = put_text(*spelling, ", (");
 	for (int i = 0; i < count; i++) {
-		if (__builtin_mul_overflow(*itemsize, (uint64_t)lengths[i], itemsize) || *itemsize > INT32_MAX)
+		if (__builtin_mul_overflow(*itemsize, (uint64_t)lengths[i], itemsize) ||
+		    *itemsize > INT32_MAX)
 			return -EINVAL;
 		snprintf(text, sizeof(text), "%s%lld", i ? ", " : "", (long long)lengths[i]);
 		*spelling = put_text(*spelling, text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dtypes as npy headers spell them: a type string ("<f8", "|S3", "<M8[25ms]") or a list of fields. Here they are checked and
- * measured, and brought into numpy's own spelling; what they mean is left to numpy.
+ * dtypes as npy headers spell them: a type string ("<f8", "|S3", "<M8[25ms]") or a list of fields.
+ * Here they are checked and measured, and brought into numpy's own spelling; what they mean is left
+ * to numpy.
  */
 #ifndef SHARR_DTYPE_H
 #define SHARR_DTYPE_H
@@ -44,24 +45,25 @@ enum {
 
 struct dtype {
 	uint64_t itemsize; /* 0 to INT32_MAX */
-	int typenum;       /* numpy's, for a trailer: DTYPE_VOID for what SharedArray can't express */
+	int typenum; /* numpy's, for a trailer: DTYPE_VOID for what SharedArray can't express */
 };
 
 /*
- * Check and measure a type string. ret_spelling, if not NULL, has DTYPE_STRING_MAX bytes and gets numpy's spelling of it.
- * -EINVAL: no type string. -ENOTSUP: elements with pointers.
+ * Check and measure a type string. ret_spelling, if not NULL, has DTYPE_STRING_MAX bytes and gets
+ * numpy's spelling of it. -EINVAL: no type string. -ENOTSUP: elements with pointers.
  */
 int dtype_parse_string(const char *text, size_t bytes, struct dtype *ret_dtype, char *ret_spelling);
 
 /*
- * The same for a list of fields that comes next in `fields`. ret_spelling, if not NULL, gets numpy's spelling, NUL-terminated:
- * it needs 4 bytes for each of the text and 16 more.
+ * The same for a list of fields that comes next in `fields`. ret_spelling, if not NULL, gets
+ * numpy's spelling, NUL-terminated: it needs 4 bytes for each of the text and 16 more.
  */
 int dtype_parse_fields(struct literal *fields, struct dtype *ret_dtype, char *ret_spelling);
 
 /*
- * The type string of a numpy type number and item size as a trailer has them, NUL-terminated, into DTYPE_STRING_MAX bytes.
- * Types that numpy does not define are void. -EINVAL: the two don't fit together.
+ * The type string of a numpy type number and item size as a trailer has them, NUL-terminated, into
+ * DTYPE_STRING_MAX bytes. Types that numpy does not define are void. -EINVAL: the two don't fit
+ * together.
  */
 int dtype_from_typenum(int typenum, uint64_t itemsize, char *ret_text);
 

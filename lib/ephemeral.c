@@ -11,7 +11,8 @@
 
 static struct flock byte_lock(short type)
 {
-	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1 };
+	return (struct flock){
+		.l_type = type, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1};
 }
 
 int ephemeral_hold(int fd)
@@ -31,24 +32,34 @@ static bool is_held(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
-/* Unlink it if nobody holds it and the name is still its. Silently: what can't be done now is left to the next who comes. */
+/*
+ * Unlink it if nobody holds it and the name is still its. Silently: what can't be done now is left
+ * to the next who comes.
+ */
 static void bury(int at, const char *path, const struct stat *st)
 {
 	CLEANUP_FD int fd = openat(at, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct flock lock = byte_lock(F_WRLCK);
 	struct stat opened, named;
 
-	if (fd < 0 || fstat(fd, &opened) < 0 || opened.st_ino != st->st_ino || opened.st_dev != st->st_dev)
+	if (fd < 0 || fstat(fd, &opened) < 0 || opened.st_ino != st->st_ino ||
+	    opened.st_dev != st->st_dev)
 		return;
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
 		return;
-	if (fstatat(at, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st->st_ino && named.st_dev == st->st_dev)
+	if (fstatat(at, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st->st_ino &&
+	    named.st_dev == st->st_dev)
 		unlinkat(at, path, 0);
+}
+
+bool ephemeral_is(const struct opened *opened)
+{
+	return opened->meta.flags & EPHEMERAL_FLAG && opened->meta.inode == opened->st.st_ino;
 }
 
 bool ephemeral_is_leftover(int at, const char *path, const struct opened *opened)
 {
-	if (!(opened->meta.flags & EPHEMERAL_FLAG) || is_held(opened->fd))
+	if (!ephemeral_is(opened) || is_held(opened->fd))
 		return false;
 	bury(at, path, &opened->st);
 	return true;
@@ -58,7 +69,7 @@ int ephemeral_attach(const struct name *name, struct opened *opened)
 {
 	int r;
 
-	if (!(opened->meta.flags & EPHEMERAL_FLAG))
+	if (!ephemeral_is(opened))
 		return 0;
 	if (ephemeral_is_leftover(name->at, name->path, opened))
 		return -ENOENT;
@@ -82,7 +93,7 @@ int ephemeral_open(const struct name *name, int access, struct opened *ret_opene
 
 void ephemeral_release(const char *name, const struct stat *st)
 {
-	CLEANUP_NAME struct name place = { .at = -1 };
+	CLEANUP_NAME struct name place;
 
 	if (name_init(name, &place) == 0)
 		bury(place.at, place.path, st);

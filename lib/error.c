@@ -25,7 +25,7 @@ int error_set(int number, const char *format, ...)
 
 const char *error_bytes(uint64_t bytes, char *ret_text)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 	double value = (double)bytes / 1024;
 	int unit = 0;
 
@@ -35,7 +35,8 @@ const char *error_bytes(uint64_t bytes, char *ret_text)
 	}
 	for (; value >= 1024 && unit < 5; unit++)
 		value /= 1024;
-	snprintf(ret_text, ERROR_BYTES_MAX, "%.1f %s (%llu bytes)", value, units[unit], (unsigned long long)bytes);
+	snprintf(ret_text, ERROR_BYTES_MAX, "%.1f %s (%llu bytes)", value, units[unit],
+		 (unsigned long long)bytes);
 	return ret_text;
 }
 

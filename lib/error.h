@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What went wrong, in words: one line per thread, for sharr_error(). Public functions clear it first; whoever finds an error
- * that its number does not explain says so here and returns the number.
+ * What went wrong, in words: one line per thread, for sharr_error(). Public functions clear it
+ * first; whoever finds an error that its number does not explain says so here and returns the
+ * number.
  */
 #ifndef SHARR_ERROR_H
 #define SHARR_ERROR_H
@@ -10,7 +11,10 @@
 
 void error_clear(void);
 
-/* Say it, and hand `number` (a negative errno) through, so that it can be returned in the same line. */
+/*
+ * Say it, and hand `number` (a negative errno) through, so that it can be returned in the same
+ * line.
+ */
 int error_set(int number, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 enum { ERROR_BYTES_MAX = 48 };

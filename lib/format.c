@@ -12,9 +12,11 @@
 #include "npy_header.h"
 #include "shape.h"
 
-_Static_assert((int)FORMAT_NDIM_MAX == (int)NPY_HEADER_NDIM_MAX && (int)FORMAT_NDIM_MAX == (int)TRAILER_NDIM_2,
+_Static_assert((int)FORMAT_NDIM_MAX == (int)NPY_HEADER_NDIM_MAX &&
+		       (int)FORMAT_NDIM_MAX == (int)TRAILER_NDIM_2,
 	       "all parts of a tail take as many dimensions");
-_Static_assert(sizeof(((struct format_meta *)0)->type_string) >= DTYPE_STRING_MAX, "a type string fits");
+_Static_assert(sizeof(((struct format_meta *)0)->type_string) >= DTYPE_STRING_MAX,
+	       "a type string fits");
 
 static const unsigned char block_magic[8] = "sharr";
 static const unsigned char extension_magic[8] = "sharrext";
@@ -33,6 +35,7 @@ enum {
 	EXTENSION_UID = 60,
 	EXTENSION_BOOT_ID = 64,
 	EXTENSION_DTYPE_NAME = 80,
+	EXTENSION_INODE = 144,
 
 	BLOCK_VERSION = 8,
 	BLOCK_FLAGS = 12,
@@ -56,10 +59,11 @@ uint64_t format_map_bytes(const struct format_meta *meta)
 static void start(struct format_meta *meta)
 {
 	meta->flags = 0;
+	meta->inode = 0;
 	meta->attrs = NULL;
 	meta->attrs_bytes = 0;
 	meta->dtype_name[0] = '\0';
-	meta->origin = (struct origin){ 0 };
+	meta->origin = (struct origin){0};
 	meta->heap = NULL;
 	meta->text = NULL;
 }
@@ -72,13 +76,22 @@ void format_meta_release(struct format_meta *meta)
 	meta->text = NULL;
 }
 
+/* Where the meta that was copied has what lay in the one it was copied from. */
+static const void *moved(const void *at, const struct format_meta *meta,
+			 const struct format_meta *copy)
+{
+	const char *start = (const char *)meta;
+
+	if ((const char *)at < start || (const char *)at >= start + sizeof(*meta))
+		return at;
+	return (const char *)copy + ((const char *)at - start);
+}
+
 void format_meta_move(struct format_meta *ret_meta, struct format_meta *meta)
 {
 	*ret_meta = *meta;
-	if (meta->descr == meta->type_string)
-		ret_meta->descr = ret_meta->type_string;
-	else if (meta->descr >= (const char *)meta->buffer && meta->descr < (const char *)meta->buffer + sizeof(meta->buffer))
-		ret_meta->descr = (const char *)ret_meta->buffer + (meta->descr - (const char *)meta->buffer);
+	ret_meta->descr = moved(meta->descr, meta, ret_meta);
+	ret_meta->attrs = moved(meta->attrs, meta, ret_meta);
 	meta->heap = NULL;
 	meta->text = NULL;
 }
@@ -97,6 +110,7 @@ static void take_npy(struct format_meta *meta, const struct npy_header *npy)
 static void take_extension(struct format_meta *meta, const unsigned char *extension)
 {
 	meta->flags = bytes_get32(extension + EXTENSION_FLAGS);
+	meta->inode = bytes_get64(extension + EXTENSION_INODE);
 	meta->origin.created_ns = bytes_get64(extension + EXTENSION_CREATED_NS);
 	meta->origin.start_ticks = bytes_get64(extension + EXTENSION_START_TICKS);
 	meta->origin.pidns = bytes_get64(extension + EXTENSION_PIDNS);
@@ -109,10 +123,11 @@ static void take_extension(struct format_meta *meta, const unsigned char *extens
 }
 
 /*
- * The tail that ends at the end of the file, by its extension. Returns 0, or a negative errno, or how long the tail is if
- * that is more than the `bytes` at hand.
+ * The tail that ends at the end of the file, by its extension. Returns 0, or a negative errno, or
+ * how long the tail is if that is more than the `bytes` at hand.
  */
-static int parse_tail(const unsigned char *end, size_t bytes, uint64_t file_bytes, struct format_meta *meta)
+static int parse_tail(const unsigned char *end, size_t bytes, uint64_t file_bytes,
+		      struct format_meta *meta)
 {
 	const unsigned char *extension = end + bytes - TAIL_END_BYTES;
 	uint64_t npy_bytes, attrs_bytes, tail_bytes, nbytes;
@@ -120,28 +135,32 @@ static int parse_tail(const unsigned char *end, size_t bytes, uint64_t file_byte
 	struct trailer trailer;
 	int r;
 
-	if (bytes < TAIL_END_BYTES || memcmp(extension, extension_magic, sizeof(extension_magic)) != 0 ||
+	if (bytes < TAIL_END_BYTES ||
+	    memcmp(extension, extension_magic, sizeof(extension_magic)) != 0 ||
 	    bytes_get32(extension + EXTENSION_VERSION) != FORMAT_VERSION)
 		return -EBADMSG;
 	npy_bytes = bytes_get32(extension + EXTENSION_NPY_BYTES);
 	attrs_bytes = bytes_get32(extension + EXTENSION_ATTRS_BYTES);
 	tail_bytes = npy_bytes + attrs_bytes + TAIL_END_BYTES;
 	meta->nbytes = bytes_get64(extension + EXTENSION_NBYTES);
-	if (tail_bytes > FORMAT_TAIL_MAX || tail_bytes > file_bytes || (file_bytes - tail_bytes) % FORMAT_ALIGN != 0 ||
-	    meta->nbytes > file_bytes ||
+	if (tail_bytes > FORMAT_TAIL_MAX || tail_bytes > file_bytes ||
+	    (file_bytes - tail_bytes) % FORMAT_ALIGN != 0 || meta->nbytes > file_bytes ||
 	    format_block_offset(meta->nbytes) + FORMAT_BLOCK_BYTES > file_bytes - tail_bytes)
 		return -EBADMSG;
 	if (tail_bytes > bytes)
 		return (int)tail_bytes;
-	if (trailer_decode(end, bytes, file_bytes, &trailer) != TRAILER_BYTES_2 || trailer.size != meta->nbytes)
+	if (trailer_decode(end, bytes, file_bytes, &trailer) != TRAILER_BYTES_2 ||
+	    trailer.size != meta->nbytes)
 		return -EBADMSG;
 	r = npy_header_parse(end + bytes - tail_bytes, npy_bytes, &npy, &meta->text);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EBADMSG;
 	take_npy(meta, &npy);
 	if ((uint64_t)r != npy_bytes || npy.dtype.itemsize == 0 ||
-	    shape_nbytes(npy.dtype.itemsize, npy.ndim, npy.shape, &nbytes) < 0 || nbytes != meta->nbytes) {
-		free(meta->text); /* the heap is where `end` lies, and a trailer may still be found there */
+	    shape_nbytes(npy.dtype.itemsize, npy.ndim, npy.shape, &nbytes) < 0 ||
+	    nbytes != meta->nbytes) {
+		free(meta->text); /* the heap is where `end` lies, and a trailer may still be found
+				     there */
 		meta->text = NULL;
 		return -EBADMSG;
 	}
@@ -152,7 +171,8 @@ static int parse_tail(const unsigned char *end, size_t bytes, uint64_t file_byte
 }
 
 /* An array written by SharedArray itself: all there is to know is in its trailer. */
-static int parse_foreign(const unsigned char *end, size_t bytes, uint64_t file_bytes, struct format_meta *meta)
+static int parse_foreign(const unsigned char *end, size_t bytes, uint64_t file_bytes,
+			 struct format_meta *meta)
 {
 	struct trailer trailer;
 	int r = trailer_decode(end, bytes, file_bytes, &trailer);
@@ -176,14 +196,16 @@ static int parse_foreign(const unsigned char *end, size_t bytes, uint64_t file_b
 }
 
 /* As parse_tail, for either kind of file. */
-static int parse(const unsigned char *end, size_t bytes, uint64_t file_bytes, struct format_meta *meta)
+static int parse(const unsigned char *end, size_t bytes, uint64_t file_bytes,
+		 struct format_meta *meta)
 {
 	int r = parse_tail(end, bytes, file_bytes, meta);
 
 	return r == -EBADMSG ? parse_foreign(end, bytes, file_bytes, meta) : r;
 }
 
-int format_parse(const unsigned char *end, size_t bytes, uint64_t file_bytes, struct format_meta *ret_meta)
+int format_parse(const unsigned char *end, size_t bytes, uint64_t file_bytes,
+		 struct format_meta *ret_meta)
 {
 	int r;
 
@@ -200,7 +222,8 @@ int format_parse(const unsigned char *end, size_t bytes, uint64_t file_bytes, st
 static int read_end(int fd, uint64_t file_bytes, void *buffer, size_t bytes)
 {
 	for (size_t done = 0; done < bytes;) {
-		ssize_t n = pread(fd, (char *)buffer + done, bytes - done, (off_t)(file_bytes - bytes + done));
+		ssize_t n = pread(fd, (char *)buffer + done, bytes - done,
+				  (off_t)(file_bytes - bytes + done));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -236,9 +259,10 @@ int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta)
 }
 
 /* numpy's spelling of the descr, and what it measures. */
-static int describe_dtype(const char *descr, size_t descr_bytes, struct format_meta *meta, struct dtype *ret_dtype)
+static int describe_dtype(const char *descr, size_t descr_bytes, struct format_meta *meta,
+			  struct dtype *ret_dtype)
 {
-	struct literal fields = { descr, descr + descr_bytes };
+	struct literal fields = {descr, descr + descr_bytes};
 	int r;
 
 	if (literal_peek(&fields) != '[') {
@@ -262,10 +286,10 @@ static int describe_dtype(const char *descr, size_t descr_bytes, struct format_m
 	return r;
 }
 
-int format_describe(const char *descr, size_t descr_bytes, char order, int ndim, const int64_t *shape,
-		    struct format_meta *ret_meta)
+int format_describe(const char *descr, size_t descr_bytes, char order, int ndim,
+		    const int64_t *shape, struct format_meta *ret_meta)
 {
-	struct dtype dtype = { 0 };
+	struct dtype dtype = {0};
 	int r;
 
 	start(ret_meta);
@@ -298,6 +322,7 @@ bool format_same_dtype(const struct format_meta *a, const struct format_meta *b)
 void format_inherit(struct format_meta *heir, const struct format_meta *meta)
 {
 	heir->flags = meta->flags;
+	heir->inode = meta->inode;
 	heir->attrs = meta->attrs;
 	heir->attrs_bytes = meta->attrs_bytes;
 	heir->origin = meta->origin;
@@ -355,7 +380,9 @@ static void put_extension(const struct format_meta *meta, size_t npy_bytes, unsi
 	bytes_put32(at + EXTENSION_PID, meta->origin.pid);
 	bytes_put32(at + EXTENSION_UID, meta->origin.uid);
 	memcpy(at + EXTENSION_BOOT_ID, meta->origin.boot_id, sizeof(meta->origin.boot_id));
-	memcpy(at + EXTENSION_DTYPE_NAME, meta->dtype_name, strnlen(meta->dtype_name, sizeof(meta->dtype_name) - 1));
+	bytes_put64(at + EXTENSION_INODE, meta->inode);
+	memcpy(at + EXTENSION_DTYPE_NAME, meta->dtype_name,
+	       strnlen(meta->dtype_name, sizeof(meta->dtype_name) - 1));
 }
 
 /* SharedArray knows C order only: a Fortran array is the C array of the reversed shape. */

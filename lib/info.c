@@ -12,8 +12,8 @@
 
 size_t info_payload_bytes(const char *name, const struct format_meta *meta)
 {
-	return (size_t)meta->ndim * sizeof(meta->shape[0]) + meta->descr_bytes + 1 + strlen(meta->dtype_name) + 1 +
-	       strlen(name) + 1;
+	return (size_t)meta->ndim * sizeof(meta->shape[0]) + meta->descr_bytes + 1 +
+	       strlen(meta->dtype_name) + 1 + strlen(name) + 1;
 }
 
 static const char *put_string(char **at, const char *text, size_t bytes)
@@ -26,8 +26,8 @@ static const char *put_string(char **at, const char *text, size_t bytes)
 	return start;
 }
 
-void info_fill(const char *name, const struct format_meta *meta, const struct stat *st, void *payload,
-	       struct sharr_info *ret_info)
+void info_fill(const char *name, const struct format_meta *meta, const struct stat *st,
+	       void *payload, struct sharr_info *ret_info)
 {
 	char *at = (char *)payload + (size_t)meta->ndim * sizeof(meta->shape[0]);
 
@@ -48,18 +48,20 @@ void info_fill(const char *name, const struct format_meta *meta, const struct st
 		.uid = st->st_uid,
 		.gid = st->st_gid,
 		.mode = st->st_mode & 07777,
-		.flags = meta->flags & EPHEMERAL_FLAG ? SHARR_EPHEMERAL : 0,
+		.flags = meta->flags & EPHEMERAL_FLAG && meta->inode == st->st_ino ? SHARR_EPHEMERAL
+										   : 0,
 		.inode = st->st_ino,
 	};
 }
 
 int sharr_stat(const char *name, struct sharr_info **ret_info)
 {
-	CLEANUP_NAME struct name place = { .at = -1 };
+	CLEANUP_NAME struct name place;
 	struct opened opened;
 	struct sharr_info *info;
 	int r;
 
+	place.at = -1;
 	error_clear();
 	r = name_init(name, &place);
 	if (r == 0)

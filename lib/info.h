@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Filling the public struct sharr_info from what was read; its strings and shape lie in memory that the caller has ready. */
+/*
+ * Filling the public struct sharr_info from what was read; its strings and shape lie in memory that
+ * the caller has ready.
+ */
 #ifndef SHARR_INFO_H
 #define SHARR_INFO_H
 
@@ -13,7 +16,7 @@
 size_t info_payload_bytes(const char *name, const struct format_meta *meta);
 
 /* payload: aligned as malloc does, of that many bytes. */
-void info_fill(const char *name, const struct format_meta *meta, const struct stat *st, void *payload,
-	       struct sharr_info *ret_info);
+void info_fill(const char *name, const struct format_meta *meta, const struct stat *st,
+	       void *payload, struct sharr_info *ret_info);
 
 #endif

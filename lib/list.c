@@ -18,18 +18,21 @@
 /* What a listing carries from one entry to the next. */
 struct listing {
 	int dir;
-	char *name;       /* room for the group, a slash and an entry */
+	char *name;         /* room for the group, a slash and an entry */
 	size_t group_bytes; /* of the group and its slash, which name starts with */
-	void *payload;    /* owned, for info_fill; grows */
+	void *payload;      /* owned, for info_fill; grows */
 	size_t payload_bytes;
 	int (*fn)(const struct sharr_info *info, void *userdata);
 	void *userdata;
 };
 
-/* Without the descriptors or the memory to look at an entry the list would be short without a word. */
+/*
+ * Without the descriptors, the memory or the time to look at an entry the list would be short
+ * without a word.
+ */
 static bool is_fatal(int r)
 {
-	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EINTR;
 }
 
 static int tell(struct listing *listing, const struct opened *opened)
@@ -65,8 +68,8 @@ static int visit(struct listing *listing, const struct dirent *entry)
 	int r;
 
 	/* Some file systems count characters: a name of theirs may have more bytes than ours. */
-	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) || strlen(entry->d_name) > NAME_MAX ||
-	    is_hidden(listing, entry->d_name))
+	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) ||
+	    strlen(entry->d_name) > NAME_MAX || is_hidden(listing, entry->d_name))
 		return 0;
 	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, &opened);
 	if (r < 0)
@@ -95,11 +98,12 @@ static int visit_all(struct listing *listing, DIR *dir)
 	}
 }
 
-int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void *userdata), void *userdata)
+int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void *userdata),
+	       void *userdata)
 {
 	CLEANUP_DIR DIR *dir = NULL;
 	CLEANUP_FREE char *name = NULL;
-	struct listing listing = { .fn = fn, .userdata = userdata };
+	struct listing listing = {.fn = fn, .userdata = userdata};
 	int r;
 
 	error_clear();

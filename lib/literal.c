@@ -5,7 +5,8 @@
 
 char literal_peek(struct literal *literal)
 {
-	while (literal->at < literal->end && (*literal->at == ' ' || *literal->at == '\t' || *literal->at == '\n'))
+	while (literal->at < literal->end &&
+	       (*literal->at == ' ' || *literal->at == '\t' || *literal->at == '\n'))
 		literal->at++;
 	return literal->at < literal->end ? *literal->at : '\0';
 }
@@ -57,8 +58,10 @@ bool literal_number(struct literal *literal, int64_t *ret_number)
 
 	literal_peek(literal);
 	start = literal->at;
-	for (; literal->at < literal->end && *literal->at >= '0' && *literal->at <= '9'; literal->at++)
-		if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *literal->at - '0', &number))
+	for (; literal->at < literal->end && *literal->at >= '0' && *literal->at <= '9';
+	     literal->at++)
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, *literal->at - '0', &number))
 			return false;
 	if (literal->at == start)
 		return false;
@@ -97,7 +100,7 @@ static int utf8_length(unsigned char first)
 
 bool literal_is_utf8(const char *text, size_t bytes)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 
 	for (size_t i = 0; i < bytes;) {
 		unsigned char first = (unsigned char)text[i];
@@ -111,7 +114,8 @@ bool literal_is_utf8(const char *text, size_t bytes)
 				return false;
 			point = point << 6 | ((unsigned char)text[i + (size_t)j] & 0x3f);
 		}
-		if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+		if (point < least[length] || point > 0x10ffff ||
+		    (point >= 0xd800 && point < 0xe000))
 			return false;
 		i += (size_t)length;
 	}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The Python literals that an npy header is made of, read from untrusted text piece by piece. Blanks before a piece are skipped. */
+/*
+ * The Python literals that an npy header is made of, read from untrusted text piece by piece.
+ * Blanks before a piece are skipped.
+ */
 #ifndef SHARR_LITERAL_H
 #define SHARR_LITERAL_H
 
@@ -21,13 +24,19 @@ bool literal_accept(struct literal *literal, char c);
 /* Take this word if it comes next. */
 bool literal_accept_word(struct literal *literal, const char *word);
 
-/* Take a quoted string: *ret_text is what lies between the quotes, escapes as they are. False if there is none. */
+/*
+ * Take a quoted string: *ret_text is what lies between the quotes, escapes as they are. False if
+ * there is none.
+ */
 bool literal_string(struct literal *literal, const char **ret_text, size_t *ret_bytes);
 
 /* Take a whole number from 0 to INT64_MAX (a Python 2 L behind it too). */
 bool literal_number(struct literal *literal, int64_t *ret_number);
 
-/* Take a tuple of numbers, "()" "(3,)" "(3, 4)"; false if it is something else or has more than `max`. */
+/*
+ * Take a tuple of numbers, "()" "(3,)" "(3, 4)"; false if it is something else or has more than
+ * `max`.
+ */
 bool literal_numbers(struct literal *literal, int max, int64_t *ret_numbers, int *ret_count);
 
 /* Is this valid UTF-8 (no surrogates, nothing overlong)? */

@@ -42,21 +42,26 @@ static int explain(int number, size_t bytes)
 	long most;
 
 	if (number == ENODEV)
-		return error_set(-ENODEV, "this mount has no passthrough (see its user.sharr.io): attach it read-only, or in the "
-				 "store itself");
+		return error_set(-ENODEV, "this mount has no passthrough (see its user.sharr.io): "
+					  "attach it read-only, or in the "
+					  "store itself");
 	if (number != ENOMEM)
 		return -number;
 	most = read_max_map_count();
 	if (most > 0 && count_maps() >= most - 16)
 		return error_set(-ENOMEM,
-				 "this process has as many maps as vm.max_map_count allows (%ld): detach some, or raise it "
-				 "(sysctl -w vm.max_map_count=%ld)", most, most * 4);
-	return error_set(-ENOMEM, "no room to map %s into this process (see ulimit -v)", error_bytes(bytes, asked));
+				 "this process has as many maps as vm.max_map_count allows (%ld): "
+				 "detach some, or raise it "
+				 "(sysctl -w vm.max_map_count=%ld)",
+				 most, most * 4);
+	return error_set(-ENOMEM, "no room to map %s into this process (see ulimit -v)",
+			 error_bytes(bytes, asked));
 }
 
 int map_file(int fd, size_t bytes, bool readonly, void **ret_address)
 {
-	void *address = mmap(NULL, bytes, readonly ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *address =
+		mmap(NULL, bytes, readonly ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (address == MAP_FAILED)
 		return explain(errno, bytes);

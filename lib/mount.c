@@ -27,7 +27,9 @@ static int parse_value(const unsigned char *value, size_t bytes, struct format_m
 		return -EBADMSG;
 	file_bytes = bytes_get64(value);
 	bytes -= MOUNT_TAIL_HEAD_BYTES;
-	return bytes > file_bytes ? -EBADMSG : format_parse(value + MOUNT_TAIL_HEAD_BYTES, bytes, file_bytes, ret_meta);
+	return bytes > file_bytes
+		       ? -EBADMSG
+		       : format_parse(value + MOUNT_TAIL_HEAD_BYTES, bytes, file_bytes, ret_meta);
 }
 
 int mount_read(int fd, struct format_meta *ret_meta)

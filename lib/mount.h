@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Arrays reached through a mounted sharrfs, where read() ends with the data: there the metadata come as the extended attribute
- * user.sharr.tail, which is the size of the file behind it (8 bytes, little-endian) and its last bytes, the whole tail among
- * them. One request to the daemon tells all.
+ * Arrays reached through a mounted sharrfs, where read() ends with the data: there the metadata
+ * come as the extended attribute user.sharr.tail, which is the size of the file behind it (8 bytes,
+ * little-endian) and its last bytes, the whole tail among them. One request to the daemon tells
+ * all.
  */
 #ifndef SHARR_MOUNT_H
 #define SHARR_MOUNT_H
@@ -18,7 +19,10 @@ enum { MOUNT_TAIL_HEAD_BYTES = 8 };
 /* Is fd on a FUSE file system of whatever kind? */
 bool mount_is_fuse(int fd);
 
-/* Read the metadata of the array that fd is open on. -ENODATA: fd is on no sharrfs. -EBADMSG, -ENOMEM, -EIO. */
+/*
+ * Read the metadata of the array that fd is open on. -ENODATA: fd is on no sharrfs. -EBADMSG,
+ * -ENOMEM, -EIO.
+ */
 int mount_read(int fd, struct format_meta *ret_meta);
 
 #endif

@@ -11,10 +11,12 @@
 #include "error.h"
 #include "store.h"
 
-/* Is this a component that may stand in a name: not empty, not "." or "..", at most NAME_MAX bytes? */
+/* Is this a component that may stand in a name: not empty, not "." or "..", at most NAME_MAX bytes?
+ */
 static int check_component(const char *text, size_t bytes)
 {
-	if (bytes == 0 || (bytes == 1 && text[0] == '.') || (bytes == 2 && text[0] == '.' && text[1] == '.'))
+	if (bytes == 0 || (bytes == 1 && text[0] == '.') ||
+	    (bytes == 2 && text[0] == '.' && text[1] == '.'))
 		return -EINVAL;
 	return bytes > NAME_MAX ? -ENAMETOOLONG : 0;
 }
@@ -31,13 +33,17 @@ static int check_components(const char *text)
 	}
 }
 
-/* Open the directory that the components before `end` lead to, one by one, so that no symlink is followed on the way. */
+/*
+ * Open the directory that the components before `end` lead to, one by one, so that no symlink is
+ * followed on the way.
+ */
 static int walk(const char *store, const char *text, const char *end, int flags, int *ret_fd)
 {
 	CLEANUP_FD int fd = open(store, flags | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return errno == ENOENT ? error_set(-errno, "the store %s does not exist", store) : -errno;
+		return errno == ENOENT ? error_set(-errno, "the store %s does not exist", store)
+				       : -errno;
 	while (text < end) {
 		char component[NAME_MAX + 1];
 		size_t bytes = strcspn(text, "/");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Names of arrays (sharr.h says which there are) and the places they stand for. A third kind of place, the mount of a sharrfs,
- * is reached by a file:// name today.
+ * Names of arrays (sharr.h says which there are) and the places they stand for. A third kind of
+ * place, the mount of a sharrfs, is reached by a file:// name today.
  */
 #ifndef SHARR_NAME_H
 #define SHARR_NAME_H
@@ -9,19 +9,22 @@
 #include <limits.h>
 #include <stdbool.h>
 
-/* Where an array is: `path` relative to the directory `at`, in the manner of openat. Not to be copied: dir points into it. */
+/*
+ * Where an array is: `path` relative to the directory `at`, in the manner of openat. Not to be
+ * copied: dir points into it.
+ */
 struct name {
-	int at;              /* AT_FDCWD, or the group's directory, owned */
-	bool in_store;       /* and not at a path of the user's */
-	bool nofollow;       /* a symlink there is no array */
-	const char *dir;     /* the directory the array lies in, relative to `at` too */
+	int at;          /* AT_FDCWD, or the group's directory, owned */
+	bool in_store;   /* and not at a path of the user's */
+	bool nofollow;   /* a symlink there is no array */
+	const char *dir; /* the directory the array lies in, relative to `at` too */
 	char dir_text[PATH_MAX];
 	char path[PATH_MAX];
 };
 
 /*
- * Find the place that `text` stands for. Groups are walked without following symlinks. -EINVAL, -ENAMETOOLONG; for a group
- * what openat gives. Free with name_deinit.
+ * Find the place that `text` stands for. Groups are walked without following symlinks. -EINVAL,
+ * -ENAMETOOLONG; for a group what openat gives. Free with name_deinit.
  */
 int name_init(const char *text, struct name *ret_name);
 void name_deinit(struct name *name);
@@ -33,8 +36,8 @@ const char *name_where(const struct name *name);
 int name_explain(const struct name *name, int r);
 
 /*
- * Open the directory of a group of the store, or the store itself for "" and NULL, to be read. The descriptor is the
- * caller's. Errors as above.
+ * Open the directory of a group of the store, or the store itself for "" and NULL, to be read. The
+ * descriptor is the caller's. Errors as above.
  */
 int name_open_group(const char *group, int *ret_fd);
 

@@ -9,7 +9,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 
-static const unsigned char magic[6] = { 0x93, 'N', 'U', 'M', 'P', 'Y' };
+static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
 enum {
 	ALIGN = 64,
@@ -35,7 +35,7 @@ static int parse_descr(struct literal *text, struct npy_header *header)
 /* One `key: value`; `seen` says which keys there were, each may come once. */
 static int parse_entry(struct literal *text, struct npy_header *header, unsigned *seen)
 {
-	static const char *const keys[] = { "descr", "fortran_order", "shape" };
+	static const char *const keys[] = {"descr", "fortran_order", "shape"};
 	const char *key;
 	size_t bytes, i = 0;
 
@@ -49,14 +49,16 @@ static int parse_entry(struct literal *text, struct npy_header *header, unsigned
 	if (i == 0)
 		return parse_descr(text, header);
 	if (i == 2)
-		return literal_numbers(text, NPY_HEADER_NDIM_MAX, header->shape, &header->ndim) ? 0 : -EINVAL;
+		return literal_numbers(text, NPY_HEADER_NDIM_MAX, header->shape, &header->ndim)
+			       ? 0
+			       : -EINVAL;
 	header->order = literal_accept_word(text, "True") ? 'F' : 'C';
 	return header->order == 'F' || literal_accept_word(text, "False") ? 0 : -EINVAL;
 }
 
 int npy_header_parse_text(const char *text, size_t bytes, struct npy_header *ret_header)
 {
-	struct literal rest = { text, text + bytes };
+	struct literal rest = {text, text + bytes};
 	bool comma = true;
 	unsigned seen = 0;
 	int r;
@@ -102,7 +104,8 @@ static bool is_ascii(const char *text, size_t bytes)
 	return true;
 }
 
-int npy_header_parse(const unsigned char *bytes, size_t count, struct npy_header *ret_header, void **ret_owned)
+int npy_header_parse(const unsigned char *bytes, size_t count, struct npy_header *ret_header,
+		     void **ret_owned)
 {
 	CLEANUP_FREE char *owned = NULL;
 	size_t prefix, text_bytes, total;
@@ -142,10 +145,12 @@ int npy_header_text(const struct npy_header *header, char **ret_text)
 
 	if (!text)
 		return -ENOMEM;
-	at += snprintf(at, room, "{'descr': %s%.*s%s, 'fortran_order': %s, 'shape': (", list ? "" : "'",
-		       (int)header->descr_bytes, header->descr, list ? "" : "'", header->order == 'F' ? "True" : "False");
+	at += snprintf(at, room, "{'descr': %s%.*s%s, 'fortran_order': %s, 'shape': (",
+		       list ? "" : "'", (int)header->descr_bytes, header->descr, list ? "" : "'",
+		       header->order == 'F' ? "True" : "False");
 	for (int i = 0; i < header->ndim; i++)
-		at += snprintf(at, (size_t)(end - at), "%s%lld", i ? ", " : "", (long long)header->shape[i]);
+		at += snprintf(at, (size_t)(end - at), "%s%lld", i ? ", " : "",
+			       (long long)header->shape[i]);
 	snprintf(at, (size_t)(end - at), header->ndim == 1 ? ",), }" : "), }");
 	*ret_text = text;
 	return 0;
@@ -171,18 +176,24 @@ static size_t utf8_to_latin1(char *text, size_t bytes)
 	return (size_t)(out - (unsigned char *)text);
 }
 
-/* Blanks that numpy puts behind the dict so that the length along the last written axis may grow in place. */
+/*
+ * Blanks that numpy puts behind the dict so that the length along the last written axis may grow in
+ * place.
+ */
 static size_t growth_blanks(const struct npy_header *header)
 {
 	char number[NUMBER_MAX];
 
 	if (header->ndim == 0)
 		return 0;
-	return GROWTH_DIGITS - (size_t)snprintf(number, sizeof(number), "%lld",
-						(long long)header->shape[header->order == 'F' ? header->ndim - 1 : 0]);
+	return GROWTH_DIGITS -
+	       (size_t)snprintf(
+		       number, sizeof(number), "%lld",
+		       (long long)header->shape[header->order == 'F' ? header->ndim - 1 : 0]);
 }
 
-int npy_header_compose(const struct npy_header *header, unsigned char **ret_bytes, size_t *ret_count)
+int npy_header_compose(const struct npy_header *header, unsigned char **ret_bytes,
+		       size_t *ret_count)
 {
 	CLEANUP_FREE char *text = NULL;
 	size_t bytes, latin1, length, total, prefix = 10;
@@ -196,7 +207,10 @@ int npy_header_compose(const struct npy_header *header, unsigned char **ret_byte
 	if (latin1)
 		bytes = latin1;
 	length = bytes + growth_blanks(header) + 1;
-	/* numpy pads by a whole block where nothing is missing to one, and takes version 2 when 16 bits don't hold that. */
+	/*
+	 * numpy pads by a whole block where nothing is missing to one, and takes version 2 when 16
+	 * bits don't hold that.
+	 */
 	total = (prefix + length) / ALIGN * ALIGN + ALIGN;
 	if (!latin1 || total - prefix > UINT16_MAX) {
 		major = latin1 ? 2 : 3;

@@ -10,7 +10,10 @@
 
 enum { READ_TRIES = 8 };
 
-/* What open says of a symlink, a directory, a socket or a device without a driver: it is there, and it is no array. */
+/*
+ * What open says of a symlink, a directory, a socket or a device without a driver: it is there, and
+ * it is no array.
+ */
 static int open_error(int number)
 {
 	switch (number) {
@@ -24,8 +27,8 @@ static int open_error(int number)
 }
 
 /*
- * The end of the file moves when its metadata are rewritten. Who has asked for the size before that, and reads after the tail
- * of then was given back, looks again.
+ * The end of the file moves when its metadata are rewritten. Who has asked for the size before
+ * that, and reads after the tail of then was given back, looks again.
  */
 static int read_meta(struct opened *opened)
 {
@@ -51,7 +54,10 @@ static int read_meta_anywhere(struct opened *opened)
 	return r == -ENODATA ? read_meta(opened) : r;
 }
 
-/* A store may be a mount too, but is asked only if what lies there looks foreign: that would cost each attach. */
+/*
+ * A store may be a mount too, but is asked only if what lies there looks foreign: that would cost
+ * each attach.
+ */
 static int read_meta_of_store(struct opened *opened)
 {
 	int r = read_meta(opened);
@@ -81,7 +87,8 @@ int open_array(const struct name *name, int access, struct opened *ret_opened)
 {
 	int flags = access | (name->nofollow ? O_NOFOLLOW : 0);
 
-	return name_explain(name, open_file(name->at, name->path, flags, name->in_store, ret_opened));
+	return name_explain(name,
+			    open_file(name->at, name->path, flags, name->in_store, ret_opened));
 }
 
 int open_array_at(int dir, const char *entry, int access, struct opened *ret_opened)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening the file of an array: a regular file, no symlink of a store, without ever blocking, and its metadata read. */
+/*
+ * Opening the file of an array: a regular file, no symlink of a store, without ever blocking, and
+ * its metadata read.
+ */
 #ifndef SHARR_OPEN_H
 #define SHARR_OPEN_H
 

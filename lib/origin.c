@@ -22,7 +22,10 @@ static void read_text(const char *path, char *ret_text, size_t bytes)
 	ret_text[n < 0 ? 0 : n] = '\0';
 }
 
-/* The command's name, in parentheses, may hold blanks and parentheses: count the fields from the last one on. */
+/*
+ * The command's name, in parentheses, may hold blanks and parentheses: count the fields from the
+ * last one on.
+ */
 bool origin_read_stat(const char *path, char *ret_state, uint64_t *ret_start_ticks)
 {
 	char text[1024];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who made an array, and when: enough to tell later whether that process still lives. A pid alone is reused and means nothing
- * in another pid namespace or after a boot, so the start time, the namespace's inode and the boot id go with it.
+ * Who made an array, and when: enough to tell later whether that process still lives. A pid alone
+ * is reused and means nothing in another pid namespace or after a boot, so the start time, the
+ * namespace's inode and the boot id go with it.
  */
 #ifndef SHARR_ORIGIN_H
 #define SHARR_ORIGIN_H
@@ -18,16 +19,22 @@ struct origin {
 	unsigned char boot_id[16];
 };
 
-/* This process, now. All but the time is looked up once per process and again after a fork. Any thread. */
+/*
+ * This process, now. All but the time is looked up once per process and again after a fork. Any
+ * thread.
+ */
 void origin_now(struct origin *ret_origin);
 
 /*
- * Counts the forks that led to this process, so that what a thread remembers of itself (its id, its process) is known to be
- * its parent's: cheaper than asking the kernel each time.
+ * Counts the forks that led to this process, so that what a thread remembers of itself (its id, its
+ * process) is known to be its parent's: cheaper than asking the kernel each time.
  */
 unsigned origin_fork_count(void);
 
-/* State ('R', 'Z', …) and start time of the process or thread with this /proc/…/stat. False: it can't be read. */
+/*
+ * State ('R', 'Z', …) and start time of the process or thread with this /proc/…/stat. False: it
+ * can't be read.
+ */
 bool origin_read_stat(const char *path, char *ret_state, uint64_t *ret_start_ticks);
 
 #endif

@@ -16,7 +16,10 @@ static uint64_t low_bits(uint64_t number, int bits)
 	return number & ((1u << bits) - 1);
 }
 
-/* The state and the start time of a thread of this namespace. False: there is none such, or /proc does not tell. */
+/*
+ * The state and the start time of a thread of this namespace. False: there is none such, or /proc
+ * does not tell.
+ */
 static bool read_thread(uint32_t tid, char *ret_state, uint64_t *ret_start_ticks)
 {
 	char path[32];
@@ -39,7 +42,10 @@ uint64_t owner_self(void)
 
 		origin_now(&origin);
 		read_thread(tid, &state, &start_ticks);
-		cached = (low_bits(origin.pidns, PIDNS_BITS) << START_BITS | low_bits(start_ticks, START_BITS)) << 32 | tid;
+		cached = (low_bits(origin.pidns, PIDNS_BITS) << START_BITS |
+			  low_bits(start_ticks, START_BITS))
+				 << 32 |
+			 tid;
 		cached_at = forks;
 	}
 	return cached;
@@ -53,11 +59,13 @@ bool owner_is_gone(uint64_t owner)
 	char state;
 
 	origin_now(&origin);
-	if (origin.pidns == 0 || owner >> (32 + START_BITS) != low_bits(origin.pidns, PIDNS_BITS) || tid == 0)
+	if (origin.pidns == 0 || owner >> (32 + START_BITS) != low_bits(origin.pidns, PIDNS_BITS) ||
+	    tid == 0)
 		return false;
 	if (kill((pid_t)tid, 0) < 0)
 		return errno == ESRCH;
 	if (!read_thread(tid, &state, &start_ticks))
 		return false;
-	return state == 'Z' || state == 'X' || low_bits(start_ticks, START_BITS) != low_bits(owner >> 32, START_BITS);
+	return state == 'Z' || state == 'X' ||
+	       low_bits(start_ticks, START_BITS) != low_bits(owner >> 32, START_BITS);
 }

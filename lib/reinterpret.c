@@ -14,9 +14,10 @@ static bool same(const struct format_meta *a, const struct format_meta *b)
 	       memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof(a->shape[0])) == 0;
 }
 
-/* An order that was asked for is kept, though it makes no difference yet: the shape may come next. */
-static int change(const struct format_meta *meta, const char *descr, size_t descr_bytes, char order, int ndim,
-		  const int64_t *shape, struct format_meta *ret_changed)
+/* An order that was asked for is kept, though it makes no difference yet: the shape may come next.
+ */
+static int change(const struct format_meta *meta, const char *descr, size_t descr_bytes, char order,
+		  int ndim, const int64_t *shape, struct format_meta *ret_changed)
 {
 	int r = format_describe(descr, descr_bytes, order, ndim, shape, ret_changed);
 
@@ -34,7 +35,8 @@ static int change(const struct format_meta *meta, const char *descr, size_t desc
 
 static int parse_npy(const char *text, size_t bytes, struct npy_header *ret_npy)
 {
-	int r = literal_is_utf8(text, bytes) ? npy_header_parse_text(text, bytes, ret_npy) : -EINVAL;
+	int r = literal_is_utf8(text, bytes) ? npy_header_parse_text(text, bytes, ret_npy)
+					     : -EINVAL;
 
 	return r == -EBADMSG ? -EINVAL : r;
 }
@@ -46,17 +48,20 @@ int reinterpret_check_npy(const char *text, size_t bytes)
 	return parse_npy(text, bytes, &npy) < 0 ? -EINVAL : 0;
 }
 
-int reinterpret_npy(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+int reinterpret_npy(const struct format_meta *meta, const char *text, size_t bytes,
+		    struct format_meta *ret_changed)
 {
 	struct npy_header npy;
 	int r = parse_npy(text, bytes, &npy);
 
 	if (r < 0)
 		return r;
-	return change(meta, npy.descr, npy.descr_bytes, npy.order, npy.ndim, npy.shape, ret_changed);
+	return change(meta, npy.descr, npy.descr_bytes, npy.order, npy.ndim, npy.shape,
+		      ret_changed);
 }
 
-int reinterpret_dtype(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+int reinterpret_dtype(const struct format_meta *meta, const char *text, size_t bytes,
+		      struct format_meta *ret_changed)
 {
 	const int64_t nothing = 0;
 	struct format_meta wanted;
@@ -78,21 +83,24 @@ int reinterpret_dtype(const struct format_meta *meta, const char *text, size_t b
 	return r;
 }
 
-int reinterpret_order(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+int reinterpret_order(const struct format_meta *meta, const char *text, size_t bytes,
+		      struct format_meta *ret_changed)
 {
 	if (bytes != 1 || (text[0] != 'C' && text[0] != 'F'))
 		return -EINVAL;
-	return change(meta, meta->descr, meta->descr_bytes, text[0], meta->ndim, meta->shape, ret_changed);
+	return change(meta, meta->descr, meta->descr_bytes, text[0], meta->ndim, meta->shape,
+		      ret_changed);
 }
 
 /* The number of lengths, or -EINVAL. */
 static int parse_shape(const char *text, size_t bytes, int64_t *ret_shape)
 {
-	struct literal rest = { text, text + bytes };
+	struct literal rest = {text, text + bytes};
 	int ndim = 0;
 
 	while (rest.at < rest.end) {
-		if (ndim == FORMAT_NDIM_MAX || !literal_number(&rest, &ret_shape[ndim]) || rest.at[-1] == 'L')
+		if (ndim == FORMAT_NDIM_MAX || !literal_number(&rest, &ret_shape[ndim]) ||
+		    rest.at[-1] == 'L')
 			return -EINVAL;
 		ndim++;
 		if (rest.at < rest.end && (!literal_accept(&rest, ',') || rest.at == rest.end))
@@ -108,7 +116,8 @@ int reinterpret_check_shape(const char *text, size_t bytes)
 	return parse_shape(text, bytes, shape) < 0 ? -EINVAL : 0;
 }
 
-int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed)
+int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes,
+		      struct format_meta *ret_changed)
 {
 	int64_t shape[FORMAT_NDIM_MAX];
 	int ndim = parse_shape(text, bytes, shape);
@@ -124,7 +133,7 @@ int reinterpret_shape_text(const struct format_meta *meta, char *ret_text)
 
 	ret_text[0] = '\0';
 	for (int i = 0; i < meta->ndim; i++)
-		n += snprintf(ret_text + n, (size_t)(REINTERPRET_SHAPE_TEXT_MAX - n), "%s%lld", i ? "," : "",
-			      (long long)meta->shape[i]);
+		n += snprintf(ret_text + n, (size_t)(REINTERPRET_SHAPE_TEXT_MAX - n), "%s%lld",
+			      i ? "," : "", (long long)meta->shape[i]);
 	return n;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The same bytes under another dtype, shape or order. Each function takes what an array's metadata are and makes those that
- * are wanted, for rewrite_array or format_compose; user attributes and origin are handed on (they stay where `meta` has them,
- * which has to outlive *ret_changed). Returns 0 with *ret_changed to be released, 1 if that is what the array is already,
- * -EINVAL if the text makes no sense or does not fit nbytes, -ENOTSUP for dtypes with pointers, -ENOMEM, -E2BIG.
+ * The same bytes under another dtype, shape or order. Each function takes what an array's metadata
+ * are and makes those that are wanted, for rewrite_array or format_compose; user attributes and
+ * origin are handed on (they stay where `meta` has them, which has to outlive *ret_changed).
+ * Returns 0 with *ret_changed to be released, 1 if that is what the array is already, -EINVAL if
+ * the text makes no sense or does not fit nbytes, -ENOTSUP for dtypes with pointers, -ENOMEM,
+ * -E2BIG.
  */
 #ifndef SHARR_REINTERPRET_H
 #define SHARR_REINTERPRET_H
@@ -13,16 +15,20 @@
 #include "format.h"
 
 /* Text of an npy header's dict: all at once. */
-int reinterpret_npy(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed);
+int reinterpret_npy(const struct format_meta *meta, const char *text, size_t bytes,
+		    struct format_meta *ret_changed);
 
 /* A type string or a list of fields; another dtype makes the shape flat and the order C. */
-int reinterpret_dtype(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed);
+int reinterpret_dtype(const struct format_meta *meta, const char *text, size_t bytes,
+		      struct format_meta *ret_changed);
 
 /* "C" or "F". */
-int reinterpret_order(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed);
+int reinterpret_order(const struct format_meta *meta, const char *text, size_t bytes,
+		      struct format_meta *ret_changed);
 
 /* Lengths with commas, "3,4"; nothing for 0-d. */
-int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed);
+int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes,
+		      struct format_meta *ret_changed);
 
 /* Do these texts make sense for some array? -EINVAL; -ENOTSUP is told as -EINVAL too. */
 int reinterpret_check_npy(const char *text, size_t bytes);

@@ -6,32 +6,52 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "error.h"
 #include "space.h"
 
-enum { KEPT_BYTES = 65536 }; /* of old tails: for readers that have asked for the file's size and not read yet */
+enum {
+	KEPT_BYTES = 65536, /* of old tails: for readers that have asked for the file's size and not
+			       read yet */
+	LOCK_PAUSE_NS = 200000,
+	LOCK_TRIES = 5000,
+};
 
-/* The byte whose lock a writer of metadata holds, far behind any data; one further down is for ephemeral arrays. */
+/*
+ * The byte whose lock a writer of metadata holds, far behind any data; one further down is for
+ * ephemeral arrays.
+ */
 #define LOCK_OFFSET ((off_t)((1ull << 62) + 1))
 
+/*
+ * Others hold it for microseconds. Who holds it for ever, as anyone may who may write the array,
+ * keeps nobody waiting.
+ */
 static int lock(int fd)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1 };
-	int r;
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1};
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 
-	do
-		r = fcntl(fd, F_OFD_SETLKW, &lock);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : 0;
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+			return 0;
+		if (errno != EAGAIN && errno != EACCES)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return error_set(-EBUSY, "another process has held the lock on its metadata for a second");
 }
 
 /* By name and not by closing, as the descriptor is the caller's. */
 static void unlock(int fd)
 {
-	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1 };
+	struct flock lock = {
+		.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1};
 
 	fcntl(fd, F_OFD_SETLK, &lock);
 }
@@ -47,39 +67,50 @@ static uint64_t place_tail(uint64_t file_bytes, uint64_t least, size_t tail_byte
 	return start;
 }
 
-/* Give back the pages of tails long past, or an array whose attributes change all day would fill the store. */
+/*
+ * Give back the pages of tails long past, or an array whose attributes change all day would fill
+ * the store.
+ */
 static void drop_old_tails(int fd, uint64_t block_end, uint64_t tail_offset)
 {
-	uint64_t start = (block_end + FORMAT_PAGE_BYTES - 1) / FORMAT_PAGE_BYTES * FORMAT_PAGE_BYTES;
-	uint64_t end = tail_offset > KEPT_BYTES ? (tail_offset - KEPT_BYTES) / FORMAT_PAGE_BYTES * FORMAT_PAGE_BYTES : 0;
+	uint64_t start =
+		(block_end + FORMAT_PAGE_BYTES - 1) / FORMAT_PAGE_BYTES * FORMAT_PAGE_BYTES;
+	uint64_t end = tail_offset > KEPT_BYTES
+			       ? (tail_offset - KEPT_BYTES) / FORMAT_PAGE_BYTES * FORMAT_PAGE_BYTES
+			       : 0;
 
 	if (end > start)
-		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)start, (off_t)(end - start));
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)start,
+			  (off_t)(end - start));
 }
 
 /*
- * The fixed block stays as it is, but for the hint. SharedArray's own arrays have none: there the trailer that no one looks
- * for any more makes room for it, from the end of the data on. Who is killed before this leaves an array without locks.
+ * The new tail counts already, so that nothing here is an error. The fixed block stays as it is,
+ * but for the hint. SharedArray's own arrays have none: there the trailer that no one looks for any
+ * more makes room for it, from the end of the data on. Who is killed before this leaves an array
+ * without locks.
  */
-static int write_block(int fd, const struct format_meta *meta, const unsigned char *composed, uint64_t tail_offset)
+static void write_block(int fd, const struct format_meta *meta, const unsigned char *composed,
+			uint64_t tail_offset)
 {
-	unsigned char block[FORMAT_ALIGN + FORMAT_BLOCK_BYTES] = { 0 }, *hint = block + FORMAT_BLOCK_HINT;
+	unsigned char block[FORMAT_ALIGN + FORMAT_BLOCK_BYTES] = {0},
+					   *hint = block + FORMAT_BLOCK_HINT;
 	uint64_t block_offset = format_block_offset(meta->nbytes);
 	size_t gap = (size_t)(block_offset - meta->nbytes);
 
 	if (meta->foreign) {
 		memcpy(block + gap, composed, FORMAT_BLOCK_BYTES);
-		if (pwrite(fd, block, gap + FORMAT_BLOCK_BYTES, (off_t)meta->nbytes) < 0)
-			return -errno;
+		pwrite(fd, block, gap + FORMAT_BLOCK_BYTES, (off_t)meta->nbytes);
 	}
 	bytes_put64(hint, tail_offset);
-	return pwrite(fd, hint, 8, (off_t)(block_offset + FORMAT_BLOCK_HINT)) < 0 ? -errno : 0;
+	pwrite(fd, hint, 8, (off_t)(block_offset + FORMAT_BLOCK_HINT));
 }
 
-static int append(int fd, const struct stat *st, const struct format_meta *meta, const struct format_meta *changed)
+static int append(int fd, const struct stat *st, const struct format_meta *meta,
+		  const struct format_meta *changed)
 {
 	CLEANUP_FREE unsigned char *composed = NULL;
-	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
 	uint64_t block_offset = format_block_offset(changed->nbytes), tail_offset;
 	size_t count, tail_bytes;
 	ssize_t n;
@@ -90,7 +121,8 @@ static int append(int fd, const struct stat *st, const struct format_meta *meta,
 	tail_bytes = count - FORMAT_BLOCK_BYTES;
 	if (tail_bytes > FORMAT_PAGE_BYTES)
 		return -E2BIG;
-	tail_offset = place_tail((uint64_t)st->st_size, block_offset + FORMAT_BLOCK_BYTES, tail_bytes);
+	tail_offset =
+		place_tail((uint64_t)st->st_size, block_offset + FORMAT_BLOCK_BYTES, tail_bytes);
 	r = space_check(fd, tail_offset + tail_bytes, false, "");
 	if (r < 0)
 		return r;
@@ -100,13 +132,15 @@ static int append(int fd, const struct stat *st, const struct format_meta *meta,
 	if (n < 0)
 		return -errno;
 	if ((size_t)n != tail_bytes) {
-		ftruncate(fd, st->st_size); /* no one has taken that end for a tail: it has no trailer */
+		ftruncate(
+			fd,
+			st->st_size); /* no one has taken that end for a tail: it has no trailer */
 		return -ENOSPC;
 	}
-	r = write_block(fd, meta, composed, tail_offset);
+	write_block(fd, meta, composed, tail_offset);
 	drop_old_tails(fd, block_offset + FORMAT_BLOCK_BYTES, tail_offset);
 	futimens(fd, times); /* for the owner only, or with CAP_FOWNER: others move the mtime */
-	return r;
+	return 0;
 }
 
 static int rewrite(int fd, rewrite_change *change, void *userdata)

@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 /*
- * Multiply it out. As in numpy the lengths that aren't 0 may not overflow even if another is 0. -EINVAL: a negative length;
- * -EOVERFLOW: more bytes than a file or an address can have.
+ * Multiply it out. As in numpy the lengths that aren't 0 may not overflow even if another is 0.
+ * -EINVAL: a negative length; -EOVERFLOW: more bytes than a file or an address can have.
  */
-static inline int shape_nbytes(uint64_t itemsize, int ndim, const int64_t *shape, uint64_t *ret_nbytes)
+static inline int shape_nbytes(uint64_t itemsize, int ndim, const int64_t *shape,
+			       uint64_t *ret_nbytes)
 {
 	uint64_t bytes = itemsize;
 	bool empty = false;

@@ -39,8 +39,9 @@ static uint64_t read_available_memory(void)
 }
 
 /*
- * A tmpfs as large as the memory promises what isn't there: past it the OOM killer comes, whatever statfs said. Free memory
- * alone is a lower bound of what is available, and asked for in a tenth of the time.
+ * A tmpfs as large as the memory promises what isn't there: past it the OOM killer comes, whatever
+ * statfs said. Free memory alone is a lower bound of what is available, and asked for in a tenth of
+ * the time.
  */
 static int check_memory(uint64_t bytes, const char *where)
 {
@@ -53,8 +54,8 @@ static int check_memory(uint64_t bytes, const char *where)
 	memory = read_available_memory();
 	if (bytes <= memory)
 		return 0;
-	return error_set(-ENOSPC, "%s is in memory, of which %s are available; asked for were %s", where,
-			 error_bytes(memory, available), error_bytes(bytes, asked));
+	return error_set(-ENOSPC, "%s is in memory, of which %s are available; asked for were %s",
+			 where, error_bytes(memory, available), error_bytes(bytes, asked));
 }
 
 static int check_store(int fd, uint64_t bytes, bool reserve, const char *where)
@@ -68,26 +69,30 @@ static int check_store(int fd, uint64_t bytes, bool reserve, const char *where)
 		return 0;
 	free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
 	if (fs.f_blocks != 0 && bytes > free_bytes)
-		return error_set(-ENOSPC, "%s has %s free; asked for were %s", where, error_bytes(free_bytes, available),
-				 error_bytes(bytes, asked));
+		return error_set(-ENOSPC, "%s has %s free; asked for were %s", where,
+				 error_bytes(free_bytes, available), error_bytes(bytes, asked));
 	return fs.f_type == TMPFS_TYPE ? check_memory(bytes, where) : 0;
 }
 
-/* Above RLIMIT_FSIZE the kernel would send SIGXFSZ, which kills who does not expect it: look first. */
+/* Above RLIMIT_FSIZE the kernel would send SIGXFSZ, which kills who does not expect it: look first.
+ */
 static int check_limit(uint64_t bytes)
 {
 	char asked[ERROR_BYTES_MAX], most[ERROR_BYTES_MAX];
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur)
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
+	    bytes <= limit.rlim_cur)
 		return 0;
-	return error_set(-EFBIG, "files of this process may have %s (RLIMIT_FSIZE, see ulimit -f); asked for were %s",
+	return error_set(-EFBIG,
+			 "files of this process may have %s (RLIMIT_FSIZE, see ulimit -f); asked "
+			 "for were %s",
 			 error_bytes(limit.rlim_cur, most), error_bytes(bytes, asked));
 }
 
 /*
- * In pieces, as a tmpfs that is interrupted by a signal gives back all of the piece, and a timer of a few milliseconds would
- * otherwise keep a large one from ever being done.
+ * In pieces, as a tmpfs that is interrupted by a signal gives back all of the piece, and a timer of
+ * a few milliseconds would otherwise keep a large one from ever being done.
  */
 static int reserve_space(int fd, uint64_t file_bytes)
 {
@@ -121,7 +126,8 @@ int space_explain(int r, uint64_t file_bytes, const char *where)
 
 	if (r != -ENOSPC && r != -EDQUOT)
 		return r;
-	return error_set(r, "%s has run full meanwhile; asked for were %s", where, error_bytes(file_bytes, asked));
+	return error_set(r, "%s has run full meanwhile; asked for were %s", where,
+			 error_bytes(file_bytes, asked));
 }
 
 int space_take(int fd, uint64_t file_bytes, bool reserve, const char *where)

@@ -3,42 +3,81 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "cleanup.h"
 #include "open.h"
-#include "owner.h"
+#include "origin.h"
 
 #define HIDDEN_PREFIX ".sharr~"
 
-enum { OWNER_DIGITS = 16, HIDDEN_DIGITS = OWNER_DIGITS + 8 };
+enum { HIDDEN_DIGITS = 5 * 8 };
+
+/*
+ * Who makes it: a process, as the thread that began may end before; and of which boot, as a store
+ * may be on many machines.
+ */
+struct maker {
+	unsigned pid, start_ticks, pidns, boot;
+};
+
+static struct maker maker_self(void)
+{
+	struct origin origin;
+	struct maker maker;
+
+	origin_now(&origin);
+	maker.pid = origin.pid;
+	maker.start_ticks = (unsigned)origin.start_ticks;
+	maker.pidns = (unsigned)origin.pidns;
+	maker.boot = bytes_get32(origin.boot_id);
+	return maker;
+}
 
 /* The hidden name tells whose it is, so that what a killed process left behind is known as such. */
 static void new_hidden(char *ret_hidden)
 {
-	static _Thread_local unsigned count;
+	static atomic_uint count;
+	struct maker self = maker_self();
 
-	snprintf(ret_hidden, NAME_MAX + 1, HIDDEN_PREFIX "%016llx%08x", (unsigned long long)owner_self(), count++);
+	snprintf(ret_hidden, NAME_MAX + 1, HIDDEN_PREFIX "%08x%08x%08x%08x%08x", self.pid,
+		 self.start_ticks, self.pidns, self.boot, atomic_fetch_add(&count, 1));
 }
 
 bool staging_is_hidden(const char *name)
 {
 	const char *digits = name + sizeof(HIDDEN_PREFIX) - 1;
 
-	return strncmp(name, HIDDEN_PREFIX, sizeof(HIDDEN_PREFIX) - 1) == 0 && strlen(digits) == HIDDEN_DIGITS &&
+	return strncmp(name, HIDDEN_PREFIX, sizeof(HIDDEN_PREFIX) - 1) == 0 &&
+	       strlen(digits) == HIDDEN_DIGITS &&
 	       strspn(digits, "0123456789abcdef") == HIDDEN_DIGITS;
 }
 
 bool staging_is_abandoned(const char *hidden)
 {
-	char owner[OWNER_DIGITS + 1] = "";
+	struct maker self = maker_self(), maker;
+	uint64_t start_ticks;
+	char path[32], state;
 
-	strncat(owner, hidden + sizeof(HIDDEN_PREFIX) - 1, OWNER_DIGITS);
-	return owner_is_gone(strtoull(owner, NULL, 16));
+	if (sscanf(hidden + sizeof(HIDDEN_PREFIX) - 1, "%8x%8x%8x%8x", &maker.pid,
+		   &maker.start_ticks, &maker.pidns, &maker.boot) != 4 ||
+	    maker.pid == 0 || maker.pid > INT32_MAX)
+		return false;
+	if (self.pidns == 0 || self.boot == 0 || maker.pidns != self.pidns ||
+	    maker.boot != self.boot)
+		return false;
+	if (kill((pid_t)maker.pid, 0) < 0)
+		return errno == ESRCH;
+	snprintf(path, sizeof(path), "/proc/%u/stat", maker.pid);
+	if (!origin_read_stat(path, &state, &start_ticks))
+		return false;
+	return state == 'Z' || state == 'X' || (unsigned)start_ticks != maker.start_ticks;
 }
 
 /* The path of a hidden name beside the array, relative to name->at. */
@@ -49,7 +88,10 @@ static int hidden_path(const struct name *name, const char *hidden, char *ret_pa
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* A name that is taken was left by a thread like this one, which is no more: no thread uses one twice. */
+/*
+ * A name that is taken was left by a process like this one, which is no more: no process uses one
+ * twice.
+ */
 static int clear_hidden(const struct name *name, const char *path)
 {
 	return unlinkat(name->at, path, 0) < 0 && errno != ENOENT ? -errno : 0;
@@ -79,8 +121,12 @@ int staging_open(const struct name *name, unsigned mode, struct staging *ret_sta
 	ret_staging->hidden[0] = '\0';
 	ret_staging->fd = openat(name->at, name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 	if (ret_staging->fd < 0) {
-		/* EISDIR: a kernel or file system that does not know O_TMPFILE sees a directory opened for writing. */
-		r = errno == EOPNOTSUPP || errno == EISDIR ? open_hidden(name, mode, ret_staging) : -errno;
+		/*
+		 * EISDIR: a kernel or file system that does not know O_TMPFILE sees a directory
+		 * opened for writing.
+		 */
+		r = errno == EOPNOTSUPP || errno == EISDIR ? open_hidden(name, mode, ret_staging)
+							   : -errno;
 		if (r < 0)
 			return name_explain(name, r);
 	}

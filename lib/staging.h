@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A file in the making: out of everyone's sight (O_TMPFILE) until it is published under its name in one step. On a file system
- * without such files it has a hidden name of its own meanwhile.
+ * A file in the making: out of everyone's sight (O_TMPFILE) until it is published under its name in
+ * one step. On a file system without such files it has a hidden name of its own meanwhile.
  */
 #ifndef SHARR_STAGING_H
 #define SHARR_STAGING_H
@@ -16,12 +16,15 @@ struct staging {
 	char hidden[NAME_MAX + 1]; /* its name in the directory, or "" */
 };
 
-/* Open an empty file in the directory of `name`. mode: permission bits, or 0 for 0666 less the umask. */
+/*
+ * Open an empty file in the directory of `name`. mode: permission bits, or 0 for 0666 less the
+ * umask.
+ */
 int staging_open(const struct name *name, unsigned mode, struct staging *ret_staging);
 
 /*
- * Give it its name. -EEXIST if that is taken: with `replace` only by something that is no array. The descriptor stays open
- * until staging_close.
+ * Give it its name. -EEXIST if that is taken: with `replace` only by something that is no array.
+ * The descriptor stays open until staging_close.
  */
 int staging_publish(struct staging *staging, const struct name *name, bool replace);
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "error.h"
+
 #define SHM_DIRECTORY "/dev/shm"
 
 /* 0 not looked yet, 1 there, -1 not there. It does not come and go while a process runs. */
@@ -17,6 +19,7 @@ static atomic_int shm_state;
 static int private_path(char *ret_path, size_t bytes)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	struct stat st;
 	int n;
 
 	if (runtime && runtime[0] == '/')
@@ -26,6 +29,11 @@ static int private_path(char *ret_path, size_t bytes)
 	if (n < 0 || (size_t)n >= bytes)
 		return -ENAMETOOLONG;
 	mkdir(ret_path, 0700); /* if this fails, so does what comes next, and says why */
+	/* In a folder that all may write somebody else may have been first, to read along. */
+	if (lstat(ret_path, &st) == 0 &&
+	    (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0))
+		return error_set(-EACCES, "the store %s is not a folder of this user alone",
+				 ret_path);
 	return n;
 }
 

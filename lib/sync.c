@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lock, event and sequence of an array, in the second cache line of its fixed block. Whoever may write the array may write
- * these words too, so that none is trusted: no address is kept there, and the worst that garbage does is a wait that ends by
- * its timeout, or an error. No pthread type lies there, since a robust mutex would have others write into the holder's memory.
+ * Lock, event and sequence of an array, in the second cache line of its fixed block. Whoever may
+ * write the array may write these words too, so that none is trusted: no address is kept there, and
+ * the worst that garbage does is a wait that ends by its timeout, or an error. No pthread type lies
+ * there, since a robust mutex would have others write into the holder's memory.
  *
- * The owner (owner.h) is taken and given back in one step, its low half with a bit for waiters being the word that futexes
- * wait on.
+ * The owner (owner.h) is taken and given back in one step, its low half with a bit for waiters
+ * being the word that futexes wait on.
  */
 #include <errno.h>
 #include <limits.h>
@@ -29,7 +30,8 @@ struct sync {
 	_Atomic uint64_t writer;   /* who, or 0 */
 };
 
-_Static_assert(sizeof(struct sync) <= FORMAT_BLOCK_BYTES - FORMAT_BLOCK_SYNC, "it fits into the block");
+_Static_assert(sizeof(struct sync) <= FORMAT_BLOCK_BYTES - FORMAT_BLOCK_SYNC,
+	       "it fits into the block");
 
 #define WAITERS OWNER_FREE_BIT
 
@@ -44,14 +46,15 @@ static uint32_t *word_of(_Atomic uint64_t *owner)
 	const union {
 		uint32_t word;
 		unsigned char byte;
-	} one = { 1 };
+	} one = {1};
 
 	return (uint32_t *)(void *)owner + (one.byte ? 0 : 1);
 }
 
 static int futex_wait(uint32_t *word, uint32_t value, int64_t timeout_ns)
 {
-	struct timespec timeout = { (time_t)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000) };
+	struct timespec timeout = {(time_t)(timeout_ns / 1000000000),
+				   (long)(timeout_ns % 1000000000)};
 
 	return syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0) < 0 ? -errno : 0;
 }
@@ -89,16 +92,19 @@ static int64_t nap_ns(int64_t deadline)
 
 static struct sync *sync_of(const struct sharr *array)
 {
-	return (struct sync *)((char *)array->data + format_block_offset(array->info.nbytes) + FORMAT_BLOCK_SYNC);
+	return (struct sync *)((char *)array->data + format_block_offset(array->info.nbytes) +
+			       FORMAT_BLOCK_SYNC);
 }
 
 /* Can this array, attached so, be locked? write: words will be changed. */
 static int check(const struct sharr *array, bool write)
 {
 	error_clear();
-	if (array->info.foreign || !format_is_block((char *)array->data + format_block_offset(array->info.nbytes)))
-		return error_set(-ENOTSUP, "this array was written by SharedArray, which left no room for a lock: store a copy "
-				 "of it");
+	if (array->info.foreign ||
+	    !format_is_block((char *)array->data + format_block_offset(array->info.nbytes)))
+		return error_set(-ENOTSUP, "this array was written by SharedArray, which left no "
+					   "room for a lock: store a copy "
+					   "of it");
 	if (write && array->readonly)
 		return error_set(-EACCES, "it is attached read-only: attach it for writing");
 	return 0;
@@ -152,15 +158,17 @@ int sharr_lock(struct sharr *array, int64_t timeout_ns)
 			return r;
 		seen = atomic_load(&sync->lock);
 		if (owner_is_gone(seen) && bury(sync, seen))
-			return error_set(-EOWNERDEAD, "the thread that had the lock died; the lock is free again, the data may be "
-					 "half changed");
+			return error_set(-EOWNERDEAD, "the thread that had the lock died; the lock "
+						      "is free again, the data may be "
+						      "half changed");
 		if (!waited)
 			deadline = deadline_after(timeout_ns);
 		nap = nap_ns(deadline);
 		if (nap == 0)
 			return -ETIMEDOUT;
 		if ((uint32_t)seen == 0 ||
-		    (!(seen & WAITERS) && !atomic_compare_exchange_strong(&sync->lock, &seen, seen | WAITERS)))
+		    (!(seen & WAITERS) &&
+		     !atomic_compare_exchange_strong(&sync->lock, &seen, seen | WAITERS)))
 			continue;
 		if (futex_wait(word_of(&sync->lock), (uint32_t)seen | WAITERS, nap) == -EINTR)
 			return -EINTR;
@@ -245,7 +253,9 @@ int sharr_write_begin(struct sharr *array)
 		if (seen == own)
 			return error_set(-EDEADLK, "this thread is writing already");
 		if (seen != 0 && !owner_is_gone(seen))
-			return error_set(-EBUSY, "another thread is writing: let writers take turns by the lock");
+			return error_set(
+				-EBUSY,
+				"another thread is writing: let writers take turns by the lock");
 		if (seen != 0 && atomic_compare_exchange_strong(&sync->writer, &seen, own))
 			break;
 		seen = 0;
@@ -281,8 +291,10 @@ static int wait_even(struct sync *sync, int64_t deadline, uint32_t *ret_sequence
 	while ((sequence = atomic_load(&sync->sequence)) & 1) {
 		int64_t nap = nap_ns(deadline);
 
-		if (owner_is_gone(atomic_load(&sync->writer)) && atomic_load(&sync->sequence) == sequence)
-			return error_set(-EOWNERDEAD, "the thread that was writing died in the middle of it");
+		if (owner_is_gone(atomic_load(&sync->writer)) &&
+		    atomic_load(&sync->sequence) == sequence)
+			return error_set(-EOWNERDEAD,
+					 "the thread that was writing died in the middle of it");
 		if (nap == 0)
 			return -ETIMEDOUT;
 		if (futex_wait((uint32_t *)(void *)&sync->sequence, sequence, nap) == -EINTR)

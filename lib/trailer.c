@@ -30,7 +30,8 @@ void trailer_encode(const struct trailer *trailer, unsigned char *ret_bytes)
 }
 
 /* Are the numbers of this trailer those of an array whose data fit into the bytes before it? */
-static bool decode(const unsigned char *at, int ndim_max, uint64_t bytes_before, struct trailer *ret_trailer)
+static bool decode(const unsigned char *at, int ndim_max, uint64_t bytes_before,
+		   struct trailer *ret_trailer)
 {
 	uint64_t nbytes;
 
@@ -40,16 +41,18 @@ static bool decode(const unsigned char *at, int ndim_max, uint64_t bytes_before,
 	ret_trailer->typenum = (int32_t)bytes_get32(at + 24);
 	ret_trailer->itemsize = (int32_t)bytes_get32(at + 28);
 	ret_trailer->ndim = (int32_t)bytes_get32(at + 32);
-	if (ret_trailer->size > bytes_before || ret_trailer->itemsize <= 0 || ret_trailer->typenum < 0 ||
-	    ret_trailer->ndim < 0 || ret_trailer->ndim > ndim_max)
+	if (ret_trailer->size > bytes_before || ret_trailer->itemsize <= 0 ||
+	    ret_trailer->typenum < 0 || ret_trailer->ndim < 0 || ret_trailer->ndim > ndim_max)
 		return false;
 	for (int i = 0; i < ret_trailer->ndim; i++)
 		ret_trailer->dims[i] = (int64_t)bytes_get64(at + TRAILER_HEAD_BYTES + 8 * i);
-	return shape_nbytes((uint64_t)ret_trailer->itemsize, ret_trailer->ndim, ret_trailer->dims, &nbytes) == 0 &&
+	return shape_nbytes((uint64_t)ret_trailer->itemsize, ret_trailer->ndim, ret_trailer->dims,
+			    &nbytes) == 0 &&
 	       nbytes == ret_trailer->size;
 }
 
-int trailer_decode(const unsigned char *end, size_t bytes, uint64_t file_bytes, struct trailer *ret_trailer)
+int trailer_decode(const unsigned char *end, size_t bytes, uint64_t file_bytes,
+		   struct trailer *ret_trailer)
 {
 	if (bytes >= TRAILER_BYTES_2 && decode(end + bytes - TRAILER_BYTES_2, TRAILER_NDIM_2,
 					       file_bytes - TRAILER_BYTES_2, ret_trailer))

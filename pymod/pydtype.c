@@ -12,7 +12,7 @@ enum { DTYPES_MAX = 512 };
 /* numpy.dtype(object), or the object itself if it is one already. A new reference. */
 static PyObject *pydtype_from(struct pystate *state, PyObject *object)
 {
-	if (Py_TYPE(object) == (PyTypeObject *)state->dtype) {
+	if (PyObject_TypeCheck(object, (PyTypeObject *)state->dtype)) {
 		Py_INCREF(object);
 		return object;
 	}

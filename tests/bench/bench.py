@@ -53,7 +53,7 @@ class Bench:
         return environment
 
     def run(self, command: list, ours: bool) -> float:
-        """In a mount namespace where the store is /dev/shm, the one place that the original knows."""
+        """In a mount namespace where the store is /dev/shm, the original's one place."""
         script = 'mount --bind "$0" /dev/shm && exec "$@"'
         inside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, self.store]
         done = subprocess.run(
@@ -97,7 +97,9 @@ def both(what: str, goal: float, row: str, name: str, count: int, **more) -> Row
 
 def module_rows(store: Store) -> list[Row]:
     return [
-        both("attach + detach", 0.75, "attach", "x", 3000, floor=floor("attach", store / "x", 3000)),
+        both(
+            "attach + detach", 0.75, "attach", "x", 3000, floor=floor("attach", store / "x", 3000)
+        ),
         both("attach + read one", 0.9, "touch", "x", 3000, floor=floor("touch", store / "x", 3000)),
         both(
             "create + delete, reserve=False",

@@ -88,6 +88,15 @@ static int create(void)
 	return r;
 }
 
+static int create_taken(void)
+{
+	struct sharr *array;
+	int r = sharr_create("old", &spec, 0, &array);
+
+	REQUIRE(r < 0, "%s", "created twice");
+	return r == -EEXIST ? 0 : r;
+}
+
 static int create_in_group(void)
 {
 	struct sharr *array;
@@ -209,6 +218,7 @@ static const struct call {
 	bool changes; /* the store, if it succeeds */
 } calls[] = {
 	{ "create", create, true },
+	{ "create_taken", create_taken, false },
 	{ "create_in_group", create_in_group, true },
 	{ "replace", replace, true },
 	{ "prepare", prepare, true },
