@@ -5,7 +5,7 @@
  *
  *   0         data, nbytes            A         fixed block, 128 bytes, A = nbytes rounded up to 64
  *   nbytes    zeros up to A           A + 128   tail: npy header, user attributes, extension,
- * trailer; ends at the file's end
+ *                                               trailer; it ends at the file's end
  *
  * Files of SharedArray 3.x have their data and a trailer only. Everything read is untrusted.
  */

@@ -11,20 +11,24 @@
  *   "x", "/x", "shm://x"       array x of the store: SHARR_STORE in the environment, else /dev/shm
  *   "shm://group/x", "group/x" the same in a subdirectory of the store, which must exist
  *   "file:///dir/x", "file://x" the file of that path, absolute or relative to the working
- * directory
+ *                               directory
  *
  * Errors: a function that can fail returns 0, or a documented positive outcome, or a negative
  * errno. Outputs are written on success only. sharr_error() then tells in words what happened.
- * Errnos that any function with a name may return: -EINVAL        the name is empty, has an empty,
- * "." or ".." component (in file:// names only the last one may not be such), or an unknown scheme:
- * mend the name -ENAMETOOLONG  a component has more than 255 bytes: use a shorter one -ENOENT there
- * is no such array, or its group does not exist -ENOTDIR       what should be a group is a file or
- * a symlink -EACCES        the permission bits of the file, or of a directory, do not let this
- * user: ask the owner -EPERM         in a sticky store (as /dev/shm is) only the owner deletes or
- * replaces an array -EROFS         the store is mounted read-only -EBADMSG       there is a file,
- * but it holds no array (foreign, damaged, a directory, a symlink, a fifo) -ENOMEM        out of
- * memory, or out of maps (vm.max_map_count): sharr_error() tells which -EMFILE, -ENFILE  out of
- * descriptors: raise RLIMIT_NOFILE or close some
+ * Errnos that any function with a name may return:
+ *   -EINVAL        the name is empty, has an empty, "." or ".." component (in file:// names only
+ *                  the last one may not be such), or an unknown scheme: mend the name
+ *   -ENAMETOOLONG  a component has more than 255 bytes: use a shorter one
+ *   -ENOENT        there is no such array, or its group does not exist
+ *   -ENOTDIR       what should be a group is a file or a symlink
+ *   -EACCES        the permission bits of the file, or of a directory, do not let this user: ask
+ *                  the owner
+ *   -EPERM         in a sticky store (as /dev/shm is) only the owner deletes or replaces an array
+ *   -EROFS         the store is mounted read-only
+ *   -EBADMSG       there is a file, but it holds no array (foreign, damaged, a directory, a
+ *                  symlink, a fifo)
+ *   -ENOMEM        out of memory, or out of maps (vm.max_map_count): sharr_error() tells which
+ *   -EMFILE, -ENFILE  out of descriptors: raise RLIMIT_NOFILE or close some
  *
  * Threads: all functions may be called from any thread at any time, on one array too, except
  * sharr_detach, which must be the last call on its handle, and sharr_publish, which one thread
@@ -52,15 +56,10 @@ extern "C" {
 #define SHARR_NDIM_MAX 64
 
 /* Flags of the calls below; each call says which it takes, any other is -EINVAL. */
-#define SHARR_READONLY 0x1u /* map for reading only: a store into the map is SIGSEGV */
-#define SHARR_SPARSE                                                                               \
-	0x2u /* reserve no space: pages are taken when first written, and a full store is SIGBUS   \
-		then */
-#define SHARR_REPLACE                                                                              \
-	0x4u /* put the new array in the place of one of that name, atomically; who has that       \
-		attached keeps it */
-#define SHARR_EPHEMERAL                                                                            \
-	0x8u /* delete the array when the last process that has it attached detaches it or dies */
+#define SHARR_READONLY 0x1u  /* map for reading only: a store into the map is SIGSEGV */
+#define SHARR_SPARSE 0x2u    /* reserve no space: a store that is full later is SIGBUS then */
+#define SHARR_REPLACE 0x4u   /* atomically take the place of an array of that name */
+#define SHARR_EPHEMERAL 0x8u /* delete it when the last process that has it attached goes */
 
 /*
  * An array that is attached by this process. Opaque; made by the calls below, freed by
@@ -128,13 +127,16 @@ struct sharr_info {
  * Create the array `name` as `spec` says, filled with zeros, and attach it. It appears under its
  * name in one step, whole. Its space is reserved unless flags has SHARR_SPARSE: a store that is too
  * full is an error here and never a SIGBUS later. flags: SHARR_SPARSE, SHARR_REPLACE,
- * SHARR_EPHEMERAL. *ret_array is the caller's, to be freed by sharr_detach. -EEXIST    the name is
- * taken (by an array or by anything else) and flags lacks SHARR_REPLACE -EINVAL    dtype, shape or
- * order make no array: bad syntax, a negative length, an element of no bytes -ENOTSUP   the dtype
- * holds pointers (object), which mean nothing to another process -EOVERFLOW the shape has more
- * bytes than an address can count -E2BIG     the dtype is so long that its header does not fit into
- * 64 KiB -ENOSPC    the store has too little room: sharr_error() names the store, what was asked
- * and what is free -EFBIG     above the size that a file may have here (RLIMIT_FSIZE)
+ * SHARR_EPHEMERAL. *ret_array is the caller's, to be freed by sharr_detach.
+ *   -EEXIST    the name is taken (by an array or by anything else) and flags lacks SHARR_REPLACE
+ *   -EINVAL    dtype, shape or order make no array: bad syntax, a negative length, an element of
+ *              no bytes
+ *   -ENOTSUP   the dtype holds pointers (object), which mean nothing to another process
+ *   -EOVERFLOW the shape has more bytes than an address can count
+ *   -E2BIG     the dtype is so long that its header does not fit into 64 KiB
+ *   -ENOSPC    the store has too little room: sharr_error() names the store, what was asked and
+ *              what is free
+ *   -EFBIG     above the size that a file may have here (RLIMIT_FSIZE)
  */
 SHARR_PUBLIC int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags,
 			      struct sharr **ret_array);
@@ -158,8 +160,10 @@ SHARR_PUBLIC int sharr_prepare(const char *name, const struct sharr_spec *spec, 
 
 /*
  * Make a prepared array visible under its name, whole and at once. It stays attached. On an error
- * it stays prepared. -EEXIST    the name has been taken meanwhile, and the flags of sharr_prepare
- * lacked SHARR_REPLACE -EINVAL    the array was published already, or was never prepared
+ * it stays prepared.
+ *   -EEXIST    the name has been taken meanwhile, and the flags of sharr_prepare lacked
+ *              SHARR_REPLACE
+ *   -EINVAL    the array was published already, or was never prepared
  */
 SHARR_PUBLIC int sharr_publish(struct sharr *array);
 
@@ -177,7 +181,8 @@ SHARR_PUBLIC int sharr_attach(const char *name, unsigned flags, struct sharr **r
  */
 SHARR_PUBLIC void sharr_detach(struct sharr *array);
 
-/* The data of an attached array: nbytes bytes, page-aligned, never NULL, valid until sharr_detach.
+/*
+ * The data of an attached array: nbytes bytes, page-aligned, never NULL, valid until sharr_detach.
  */
 SHARR_PUBLIC void *sharr_data(const struct sharr *array);
 
@@ -202,8 +207,8 @@ SHARR_PUBLIC void sharr_info_free(struct sharr_info *info);
 /*
  * Copy the array's data into private memory without mapping it: `bytes` at `buffer` must be what
  * sharr_stat tells as nbytes. `dtype`, if not NULL, must be the array's dtype, so that an array
- * made anew with another meaning is not taken for it. -ERANGE    the array has another size or
- * dtype (now): look again with sharr_stat
+ * made anew with another meaning is not taken for it.
+ *   -ERANGE    the array has another size or dtype (now): look again with sharr_stat
  */
 SHARR_PUBLIC int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes);
 
@@ -218,10 +223,13 @@ SHARR_PUBLIC int sharr_attrs_list(const char *name,
 /*
  * Set and remove user attributes of the array `name`, `count` of them at once: a reader sees all of
  * the changes or none, and so does who comes after a crash. Needs permission to write the array;
- * its times stay if its owner or root does it. -EBUSY     another process has held the lock on its
- * metadata for a second -ENODATA   one that was to be removed is not there -EPERM     a name starts
- * with "sharr." -ERANGE    a name has no bytes or more than 250 -ENOSPC    they don't fit: all
- * metadata of an array that is changed have to fit into 4096 bytes; or the store is full
+ * its times stay if its owner or root does it.
+ *   -EBUSY     another process has held the lock on its metadata for a second
+ *   -ENODATA   one that was to be removed is not there
+ *   -EPERM     a name starts with "sharr."
+ *   -ERANGE    a name has no bytes or more than 250
+ *   -ENOSPC    they don't fit: all metadata of an array that is changed have to fit into 4096
+ *              bytes; or the store is full
  */
 SHARR_PUBLIC int sharr_attrs_set(const char *name, const struct sharr_attr *attrs, size_t count);
 
@@ -235,8 +243,8 @@ SHARR_PUBLIC int sharr_delete(const char *name);
  * Call `fn` for every array of the store's directory `group` (NULL or "": the store itself), in no
  * order; groups are not entered. Files that are no arrays, that vanish meanwhile or that this user
  * may not read are passed over. info is valid during that call. A non-zero return of fn ends the
- * listing, and is returned. -EMFILE    out of descriptors: the listing would have been short, so
- * that it is an error
+ * listing, and is returned.
+ *   -EMFILE    out of descriptors: the listing would have been short, so that it is an error
  */
 SHARR_PUBLIC int sharr_list(const char *group,
 			    int (*fn)(const struct sharr_info *info, void *userdata),
@@ -245,12 +253,15 @@ SHARR_PUBLIC int sharr_list(const char *group,
 /*
  * Lock the array: one thread of one process at a time has it, whichever way they have attached it.
  * It binds only those who ask for it. timeout_ns: nanoseconds to wait at most, 0 not at all,
- * negative for ever. A child does not inherit it by fork. -ETIMEDOUT   another thread has it still
- *   -EOWNERDEAD  the thread that had it died (told once, to one caller): the lock is free again and
- * not yours; look whether the data are half changed, and call again. One in another pid namespace
- * is never taken for dead. -EDEADLK     this thread has it already -EINTR       a signal came: call
- * again, if it is not to end the wait -EACCES      attached read-only -ENOTSUP     written by
- * SharedArray, with no room for a lock
+ * negative for ever. A child does not inherit it by fork.
+ *   -ETIMEDOUT   another thread has it still
+ *   -EOWNERDEAD  the thread that had it died (told once, to one caller): the lock is free again
+ *                and not yours; look whether the data are half changed, and call again. One in
+ *                another pid namespace is never taken for dead.
+ *   -EDEADLK     this thread has it already
+ *   -EINTR       a signal came: call again, if it is not to end the wait
+ *   -EACCES      attached read-only
+ *   -ENOTSUP     written by SharedArray, with no room for a lock
  */
 SHARR_PUBLIC int sharr_lock(struct sharr *array, int64_t timeout_ns);
 

@@ -3,15 +3,24 @@
 #ifndef PYMOD_DOCS_H
 #define PYMOD_DOCS_H
 
+/* The end of every list of errors: more of the entry OSError. */
 #define DOC_NAME_ERRORS                                                                            \
-	"ValueError\n"                                                                             \
-	"    `name` holds a NUL.\n"                                                                \
-	"OSError\n"                                                                                \
-	"    With ``errno`` and ``filename`` (the name as given): ``EINVAL`` for an empty name "   \
-	"or an unknown scheme,\n"                                                                  \
-	"    ``ENAMETOOLONG`` above 255 bytes, PermissionError (``EACCES``), ``EMFILE``.\n"
+	"    ``EINVAL``: an empty name or an unknown scheme; ``ENAMETOOLONG``: above 255 bytes;\n" \
+	"    PermissionError: the file's owner does not let this user; ``EMFILE``: out of "        \
+	"descriptors.\n"                                                                           \
+	"    ``filename`` is the name as given.\n"
 
-#define DOC_SPACE_ERRORS                                                                           \
+#define DOC_NUL_ERROR                                                                              \
+	"ValueError\n"                                                                             \
+	"    A NUL in the name.\n"
+
+#define DOC_FIND_ERRORS                                                                            \
+	"FileNotFoundError\n"                                                                      \
+	"    There is no such array.\n"                                                            \
+	"NotAnArrayError\n"                                                                        \
+	"    An OSError: there is a file of that name, but it holds no array.\n"
+
+#define DOC_MAKE_ERRORS                                                                            \
 	"FileExistsError\n"                                                                        \
 	"    The name is taken, and `replace` is false.\n"                                         \
 	"TypeError\n"                                                                              \
@@ -19,13 +28,14 @@
 	"process.\n"                                                                               \
 	"ValueError\n"                                                                             \
 	"    A negative length, more bytes than an address can count, more dimensions than numpy " \
-	"takes (32 in\n"                                                                           \
-	"    numpy 1, 64 in numpy 2), an element of no bytes, or fields that overlap or are out "  \
-	"of order.\n"                                                                              \
+	"takes\n"                                                                                  \
+	"    (32 in numpy 1, 64 in numpy 2), an element of no bytes, fields that overlap or are "  \
+	"out of\n"                                                                                 \
+	"    order, a NUL in the name.\n"                                                          \
 	"OSError\n"                                                                                \
 	"    ``ENOSPC``: the store has too little room; the message says what was asked and what " \
-	"is free.\n"                                                                               \
-	"    Nothing is left behind.\n"
+	"is\n"                                                                                     \
+	"    free. Nothing is left behind.\n" DOC_NAME_ERRORS
 
 #define DOC_CREATE                                                                                 \
 	"create($module, name, shape, dtype='float', *, order='C', reserve=True,\n"                \
@@ -59,7 +69,7 @@
 	"numpy.ndarray\n"                                                                          \
 	"    Page-aligned; its ``base`` is the map.\n\n"                                           \
 	"Raises\n"                                                                                 \
-	"------\n" DOC_SPACE_ERRORS DOC_NAME_ERRORS
+	"------\n" DOC_MAKE_ERRORS
 
 #define DOC_ATTACH                                                                                 \
 	"attach($module, name, ro=False, *, readonly=None)\n"                                      \
@@ -79,12 +89,7 @@
 	"    Detached when it and its views are gone; the shared array lives on until "            \
 	"delete().\n\n"                                                                            \
 	"Raises\n"                                                                                 \
-	"------\n"                                                                                 \
-	"FileNotFoundError\n"                                                                      \
-	"    There is no such array.\n"                                                            \
-	"NotAnArrayError\n"                                                                        \
-	"    An OSError: there is a file of that name, but it holds no array.\n"                   \
-	"OSError\n"                                                                                \
+	"------\n" DOC_FIND_ERRORS DOC_NUL_ERROR "OSError\n"                                       \
 	"    ``ENOMEM``: out of memory or of maps (the message then names "                        \
 	"vm.max_map_count).\n" DOC_NAME_ERRORS
 
@@ -101,11 +106,7 @@
 	"missing_ok : bool\n"                                                                      \
 	"    No error if there is no such array.\n\n"                                              \
 	"Raises\n"                                                                                 \
-	"------\n"                                                                                 \
-	"FileNotFoundError\n"                                                                      \
-	"    There is no such array.\n"                                                            \
-	"NotAnArrayError\n"                                                                        \
-	"    An OSError: there is a file of that name, but it holds no array.\n" DOC_NAME_ERRORS
+	"------\n" DOC_FIND_ERRORS DOC_NUL_ERROR "OSError\n" DOC_NAME_ERRORS
 
 #define DOC_LIST                                                                                   \
 	"list($module, group=None)\n"                                                              \
@@ -139,11 +140,7 @@
 	"ArrayInfo\n"                                                                              \
 	"    Its dtype, shape, order, bytes, owner, mode, time of creation and creator.\n\n"       \
 	"Raises\n"                                                                                 \
-	"------\n"                                                                                 \
-	"FileNotFoundError\n"                                                                      \
-	"    There is no such array.\n"                                                            \
-	"NotAnArrayError\n"                                                                        \
-	"    An OSError: there is a file of that name, but it holds no array.\n" DOC_NAME_ERRORS
+	"------\n" DOC_FIND_ERRORS DOC_NUL_ERROR "OSError\n" DOC_NAME_ERRORS
 
 #define DOC_PUT                                                                                    \
 	"put($module, name, array, *, order=None, mode=None, replace=False)\n"                     \
@@ -164,7 +161,7 @@
 	"    Take the place of an array of that name, at once; who has that attached keeps "       \
 	"it.\n\n"                                                                                  \
 	"Raises\n"                                                                                 \
-	"------\n" DOC_SPACE_ERRORS DOC_NAME_ERRORS
+	"------\n" DOC_MAKE_ERRORS
 
 #define DOC_COPY                                                                                   \
 	"copy($module, name, out=None)\n"                                                          \
@@ -182,13 +179,9 @@
 	"numpy.ndarray\n"                                                                          \
 	"    `out`, or a new array.\n\n"                                                           \
 	"Raises\n"                                                                                 \
-	"------\n"                                                                                 \
-	"FileNotFoundError\n"                                                                      \
-	"    There is no such array.\n"                                                            \
-	"ValueError\n"                                                                             \
-	"    `out` has another dtype or shape, or is not writeable.\n"                             \
-	"NotAnArrayError\n"                                                                        \
-	"    An OSError: there is a file of that name, but it holds no array.\n" DOC_NAME_ERRORS
+	"------\n" DOC_FIND_ERRORS "ValueError\n"                                                  \
+	"    `out` has another dtype or shape, or is not writeable; a NUL in the name.\n"          \
+	"OSError\n" DOC_NAME_ERRORS
 
 #define DOC_MSYNC                                                                                  \
 	"msync($module, array, flags=4)\n"                                                         \
