@@ -14,6 +14,7 @@
 #include "info.h"
 #include "map.h"
 #include "open.h"
+#include "whole.h"
 
 int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta,
 	      bool readonly, struct sharr **ret_array)
@@ -36,7 +37,7 @@ int array_new(const char *name, int fd, const struct stat *st, const struct form
 }
 
 /* Until it is certain that what was opened is not about to go. */
-static int open_and_hold(const struct name *place, int access, struct opened *ret_opened)
+static int open_and_hold(struct name *place, int access, struct opened *ret_opened)
 {
 	int r;
 
@@ -117,22 +118,6 @@ const struct sharr_info *sharr_info(const struct sharr *array)
 	return &array->info;
 }
 
-/* Read exactly that much from the start of the file. -ERANGE: it has become shorter. */
-static int read_data(int fd, void *buffer, size_t bytes)
-{
-	for (size_t done = 0; done < bytes;) {
-		ssize_t n = pread(fd, (char *)buffer + done, bytes - done, (off_t)done);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			return -ERANGE;
-		if (n > 0)
-			done += (size_t)n;
-	}
-	return 0;
-}
-
 int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
 {
 	CLEANUP_NAME struct name place;
@@ -151,7 +136,9 @@ int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
 		       memcmp(dtype, opened.meta.descr, opened.meta.descr_bytes) != 0)))
 		r = -ERANGE;
 	else
-		r = read_data(opened.fd, buffer, bytes);
+		r = whole_pread(opened.fd, buffer, bytes, 0);
+	if (r == -ENODATA)
+		r = -ERANGE; /* it has become shorter */
 	opened_deinit(&opened);
 	return r;
 }

@@ -11,9 +11,11 @@
 #include "cleanup.h"
 #include "ephemeral.h"
 #include "error.h"
+#include "mount_create.h"
 #include "open.h"
 #include "sharr.h"
 #include "space.h"
+#include "whole.h"
 
 #define CREATE_FLAGS (SHARR_SPARSE | SHARR_REPLACE | SHARR_EPHEMERAL)
 
@@ -74,20 +76,6 @@ static int check_free(const struct name *name, unsigned flags)
 	return 0;
 }
 
-static int write_at(int fd, const void *buffer, size_t bytes, uint64_t offset)
-{
-	for (size_t done = 0; done < bytes;) {
-		ssize_t n = pwrite(fd, (const char *)buffer + done, bytes - done,
-				   (off_t)(offset + done));
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			done += (size_t)n;
-	}
-	return 0;
-}
-
 /* Give the empty file its size and its metadata. With `data` space is taken by writing them. */
 static int fill(int fd, const struct format_meta *meta, const void *data, bool reserve,
 		const char *where)
@@ -102,14 +90,14 @@ static int fill(int fd, const struct format_meta *meta, const void *data, bool r
 	if (data) {
 		r = space_check(fd, offset + tail_bytes, true, where);
 		if (r == 0)
-			r = space_explain(write_at(fd, data, (size_t)meta->nbytes, 0),
+			r = space_explain(whole_pwrite(fd, data, (size_t)meta->nbytes, 0),
 					  offset + tail_bytes, where);
 	} else {
 		r = space_take(fd, offset + tail_bytes, reserve, where);
 	}
 	return r < 0 ? r
-		     : space_explain(write_at(fd, tail, tail_bytes, offset), offset + tail_bytes,
-				     where);
+		     : space_explain(whole_pwrite(fd, tail, tail_bytes, offset),
+				     offset + tail_bytes, where);
 }
 
 /* A file in the making that holds the whole array. */
@@ -126,6 +114,8 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 	draft->staging.hidden[0] = '\0';
 	draft->replace = flags & SHARR_REPLACE;
 	r = name_init(name, &draft->name);
+	if (r == 0 && draft->name.in_mount)
+		r = error_set(-EOPNOTSUPP, "through a mount an array can't be published later");
 	if (r == 0)
 		r = check_free(&draft->name, flags);
 	if (r == 0)
@@ -141,6 +131,27 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 		return r;
 	*ret_draft = steal_ptr(draft);
 	return 0;
+}
+
+/* 1: made through the mounted sharrfs that the name leads into; 0: it leads into none. */
+static int create_in_mount(const char *name, const struct sharr_spec *spec, const void *data,
+			   unsigned flags)
+{
+	CLEANUP_FREE unsigned char *attrs = NULL;
+	CLEANUP_META struct format_meta meta = {.heap = NULL};
+	CLEANUP_NAME struct name place;
+	int r;
+
+	error_clear();
+	r = name_init(name, &place);
+	if (r < 0 || !mount_has(&place))
+		return r;
+	r = describe(spec, &meta, &attrs);
+	if (r == 0 && flags & ~(data ? SHARR_REPLACE : CREATE_FLAGS))
+		r = -EINVAL;
+	if (r == 0)
+		r = mount_create(&place, spec, &meta, data, flags);
+	return r < 0 ? r : 1;
 }
 
 int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flags,
@@ -191,12 +202,28 @@ int sharr_publish(struct sharr *array)
 	return 0;
 }
 
+/* What was made but can't be mapped, as the mount has no passthrough, is not left behind. */
+static int attach_made(const char *name, struct sharr **ret_array)
+{
+	CLEANUP_NAME struct name place;
+	int r = sharr_attach(name, 0, ret_array);
+
+	place.at = -1;
+	if (r < 0 && name_init(name, &place) == 0)
+		unlinkat(place.at, place.path, 0);
+	return r;
+}
+
 int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags,
 		 struct sharr **ret_array)
 {
 	struct sharr *array;
-	int r = sharr_prepare(name, spec, flags, &array);
+	int r = create_in_mount(name, spec, NULL, flags);
 
+	if (r > 0)
+		return attach_made(name, ret_array);
+	if (r == 0)
+		r = sharr_prepare(name, spec, flags, &array);
 	if (r < 0)
 		return r;
 	r = sharr_publish(array);
@@ -215,7 +242,9 @@ int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 	CLEANUP_DRAFT struct array_draft *draft = NULL;
 	int r;
 
-	error_clear();
+	r = create_in_mount(name, spec, data ? data : "", flags);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (flags & ~SHARR_REPLACE)
 		return -EINVAL;
 	r = describe(spec, &meta, &attrs);

@@ -54,7 +54,8 @@ static void bury(int at, const char *path, const struct stat *st)
 
 bool ephemeral_is(const struct opened *opened)
 {
-	return opened->meta.flags & EPHEMERAL_FLAG && opened->meta.inode == opened->st.st_ino;
+	return opened->meta.flags & EPHEMERAL_FLAG && opened->meta.inode == opened->st.st_ino &&
+	       !opened->in_mount;
 }
 
 bool ephemeral_is_leftover(int at, const char *path, const struct opened *opened)
@@ -81,7 +82,7 @@ int ephemeral_attach(const struct name *name, struct opened *opened)
 	return opened->st.st_nlink == 0;
 }
 
-int ephemeral_open(const struct name *name, int access, struct opened *ret_opened)
+int ephemeral_open(struct name *name, int access, struct opened *ret_opened)
 {
 	int r = open_array(name, access, ret_opened);
 

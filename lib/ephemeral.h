@@ -17,7 +17,10 @@
 /* In the extension's flags. */
 #define EPHEMERAL_FLAG 0x1u
 
-/* Is it one, and not a copy of one (by cp or tar), which is a file like any other? */
+/*
+ * Is it one, and not a copy of one (by cp or tar), which is a file like any other? Through a mount
+ * it can't be held.
+ */
 bool ephemeral_is(const struct opened *opened);
 
 /* Hold it for as long as fd is open. -EAGAIN: it is being unlinked. */
@@ -34,7 +37,7 @@ int ephemeral_attach(const struct name *name, struct opened *opened);
 bool ephemeral_is_leftover(int at, const char *path, const struct opened *opened);
 
 /* open_array, for a look: -ENOENT for a leftover of dead processes. */
-int ephemeral_open(const struct name *name, int access, struct opened *ret_opened);
+int ephemeral_open(struct name *name, int access, struct opened *ret_opened);
 
 /*
  * The descriptor of a holder of the array that has this name was closed: unlink it if that was the

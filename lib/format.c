@@ -11,6 +11,7 @@
 #include "dtype.h"
 #include "npy_header.h"
 #include "shape.h"
+#include "whole.h"
 
 _Static_assert((int)FORMAT_NDIM_MAX == (int)NPY_HEADER_NDIM_MAX &&
 		       (int)FORMAT_NDIM_MAX == (int)TRAILER_NDIM_2,
@@ -221,18 +222,9 @@ int format_parse(const unsigned char *end, size_t bytes, uint64_t file_bytes,
 /* Read the last `bytes` of a file of file_bytes. -EBADMSG: it has become shorter. */
 static int read_end(int fd, uint64_t file_bytes, void *buffer, size_t bytes)
 {
-	for (size_t done = 0; done < bytes;) {
-		ssize_t n = pread(fd, (char *)buffer + done, bytes - done,
-				  (off_t)(file_bytes - bytes + done));
+	int r = whole_pread(fd, buffer, bytes, file_bytes - bytes);
 
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			return -EBADMSG;
-		if (n > 0)
-			done += (size_t)n;
-	}
-	return 0;
+	return r == -ENODATA ? -EBADMSG : r;
 }
 
 int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta)

@@ -18,6 +18,7 @@
 /* What a listing carries from one entry to the next. */
 struct listing {
 	int dir;
+	bool in_mount;
 	char *name;         /* room for the group, a slash and an entry */
 	size_t group_bytes; /* of the group and its slash, which name starts with */
 	void *payload;      /* owned, for info_fill; grows */
@@ -71,7 +72,7 @@ static int visit(struct listing *listing, const struct dirent *entry)
 	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) ||
 	    strlen(entry->d_name) > NAME_MAX || is_hidden(listing, entry->d_name))
 		return 0;
-	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, &opened);
+	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, listing->in_mount, &opened);
 	if (r < 0)
 		return is_fatal(r) ? r : 0;
 	if (!ephemeral_is_leftover(listing->dir, entry->d_name, &opened)) {
@@ -107,7 +108,7 @@ int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void 
 	int r;
 
 	error_clear();
-	r = name_open_group(group, &listing.dir);
+	r = name_open_group(group, &listing.dir, &listing.in_mount);
 	if (r < 0)
 		return r;
 	dir = fdopendir(listing.dir);

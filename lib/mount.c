@@ -2,6 +2,7 @@
 #include "mount.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -17,6 +18,21 @@ bool mount_is_fuse(int fd)
 	struct statfs fs;
 
 	return fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_TYPE;
+}
+
+/* Every file and directory of a sharrfs has this attribute; it is not listed, so that no copy has it. */
+bool mount_is_sharrfs(int fd)
+{
+	return mount_is_fuse(fd) && fgetxattr(fd, "user.sharr.version", NULL, 0) >= 0;
+}
+
+bool mount_shows(const char *mount, const char *store)
+{
+	size_t bytes = strlen(store);
+	char value[PATH_MAX];
+	ssize_t n = getxattr(mount, "user.sharr.store", value, sizeof(value));
+
+	return n >= 0 && (size_t)n == bytes && memcmp(value, store, bytes) == 0;
 }
 
 static int parse_value(const unsigned char *value, size_t bytes, struct format_meta *ret_meta)

@@ -25,4 +25,10 @@ bool mount_is_fuse(int fd);
  */
 int mount_read(int fd, struct format_meta *ret_meta);
 
+/* Is fd, a directory or an array, on a mounted sharrfs? */
+bool mount_is_sharrfs(int fd);
+
+/* Is a sharrfs mounted at `mount` that shows the store `store`, by the path it was given? */
+bool mount_shows(const char *mount, const char *store);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "mount.h"
 #include "store.h"
 
 /* Is this a component that may stand in a name: not empty, not "." or "..", at most NAME_MAX bytes?
@@ -64,17 +65,44 @@ static int walk(const char *store, const char *text, const char *end, int flags,
 	return 0;
 }
 
-static int init_in_store(const char *text, struct name *name)
+static const char *skip_prefix(const char *text, const char *prefix)
 {
+	size_t bytes = strlen(prefix);
+
+	return strncmp(text, prefix, bytes) == 0 ? text + bytes : NULL;
+}
+
+/* The name without its scheme and the slashes before it, as shm_open drops them. */
+static const char *skip_scheme(const char *text)
+{
+	const char *rest = skip_prefix(text, "shm://");
+
+	if (!rest)
+		rest = text;
+	while (*rest == '/') /* an unknown scheme is an empty component then */
+		rest++;
+	return rest;
+}
+
+/* Where names of the store are looked up: its own path, or the mount's. */
+static int base_path(bool in_mount, char *ret_path)
+{
+	return in_mount ? store_mount_path(ret_path, PATH_MAX) : store_path(ret_path, PATH_MAX);
+}
+
+static int init_in_store(bool in_mount, struct name *name)
+{
+	const char *text = skip_scheme(name->text);
 	const char *leaf = strrchr(text, '/');
 	int n, r = check_components(text);
 
 	if (r < 0)
 		return r;
-	n = store_path(name->dir_text, sizeof(name->dir_text));
+	n = base_path(in_mount, name->dir_text);
 	if (n < 0)
 		return n;
 	name->in_store = name->nofollow = true;
+	name->in_mount = in_mount;
 	if (leaf) {
 		r = walk(name->dir_text, text, leaf, O_PATH, &name->at);
 		if (r < 0)
@@ -102,31 +130,38 @@ static int init_file(const char *path, struct name *name)
 	memcpy(name->path, path, bytes + 1);
 	memcpy(name->dir_text, path, dir_bytes);
 	name->dir_text[dir_bytes] = '\0';
-	name->in_store = name->nofollow = false;
+	name->in_store = name->nofollow = name->in_mount = false;
 	name->dir = dir_bytes ? name->dir_text : leaf ? "/" : ".";
 	return 0;
 }
 
-static const char *skip_prefix(const char *text, const char *prefix)
-{
-	size_t bytes = strlen(prefix);
-
-	return strncmp(text, prefix, bytes) == 0 ? text + bytes : NULL;
-}
-
 int name_init(const char *text, struct name *ret_name)
 {
-	const char *rest = skip_prefix(text, "file://");
+	const char *path = skip_prefix(text, "file://");
+	enum store_via via;
+	int r;
 
 	ret_name->at = AT_FDCWD;
-	if (rest)
-		return init_file(rest, ret_name);
-	rest = skip_prefix(text, "shm://");
-	if (!rest)
-		rest = text;
-	while (*rest == '/') /* as shm_open does; an unknown scheme is an empty component then */
-		rest++;
-	return init_in_store(rest, ret_name);
+	ret_name->text = text;
+	if (path)
+		return init_file(path, ret_name);
+	r = store_via(&via);
+	return r < 0 ? r : init_in_store(via == STORE_VIA_MOUNT, ret_name);
+}
+
+bool name_try_mount(struct name *name)
+{
+	char mount[PATH_MAX], store[PATH_MAX];
+	enum store_via via;
+
+	if (!name->in_store || name->in_mount || store_via(&via) < 0 || via != STORE_VIA_AUTO)
+		return false;
+	if (store_mount_path(mount, sizeof(mount)) < 0 || store_path(store, sizeof(store)) < 0 ||
+	    !mount_shows(mount, store))
+		return false;
+	name_deinit(name);
+	name->at = AT_FDCWD;
+	return init_in_store(true, name) == 0;
 }
 
 const char *name_where(const struct name *name)
@@ -147,17 +182,21 @@ void name_deinit(struct name *name)
 		cleanup_fd(&name->at);
 }
 
-int name_open_group(const char *group, int *ret_fd)
+int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount)
 {
-	char store[PATH_MAX];
-	int r = store_path(store, sizeof(store));
+	char base[PATH_MAX];
+	enum store_via via;
+	int r = store_via(&via);
 
+	if (r == 0)
+		r = base_path(via == STORE_VIA_MOUNT, base);
 	if (r < 0)
 		return r;
+	*ret_in_mount = via == STORE_VIA_MOUNT;
 	if (!group)
 		group = "";
 	while (*group == '/')
 		group++;
 	r = *group ? check_components(group) : 0;
-	return r < 0 ? r : walk(store, group, group + strlen(group), O_RDONLY, ret_fd);
+	return r < 0 ? r : walk(base, group, group + strlen(group), O_RDONLY, ret_fd);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Names of arrays (sharr.h says which there are) and the places they stand for. A third kind of
- * place, the mount of a sharrfs, is reached by a file:// name today.
+ * Names of arrays (sharr.h says which there are) and the places they stand for: in the store, in the
+ * mount of a sharrfs that shows that store, or at a path of the user's.
  */
 #ifndef SHARR_NAME_H
 #define SHARR_NAME_H
@@ -14,10 +14,12 @@
  * copied: dir points into it.
  */
 struct name {
-	int at;          /* AT_FDCWD, or the group's directory, owned */
-	bool in_store;   /* and not at a path of the user's */
-	bool nofollow;   /* a symlink there is no array */
-	const char *dir; /* the directory the array lies in, relative to `at` too */
+	int at;           /* AT_FDCWD, or the group's directory, owned */
+	bool in_store;    /* and not at a path of the user's */
+	bool in_mount;    /* of the store's names, as a mounted sharrfs shows them */
+	bool nofollow;    /* a symlink there is no array */
+	const char *text; /* the name it was made from; the caller's */
+	const char *dir;  /* the directory the array lies in, relative to `at` too */
 	char dir_text[PATH_MAX];
 	char path[PATH_MAX];
 };
@@ -29,6 +31,12 @@ struct name {
 int name_init(const char *text, struct name *ret_name);
 void name_deinit(struct name *name);
 
+/*
+ * Nothing is there: make it the same name in the mount of the store, if one is mounted and names may
+ * be looked up both ways (SHARR_VIA). False: there is no other way.
+ */
+bool name_try_mount(struct name *name);
+
 /* The directory it lies in, for a message: the store even if it lies in a group. */
 const char *name_where(const struct name *name);
 
@@ -37,9 +45,9 @@ int name_explain(const struct name *name, int r);
 
 /*
  * Open the directory of a group of the store, or the store itself for "" and NULL, to be read. The
- * descriptor is the caller's. Errors as above.
+ * descriptor is the caller's. *ret_in_mount: it is the mount's. Errors as above.
  */
-int name_open_group(const char *group, int *ret_fd);
+int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount);
 
 #define CLEANUP_NAME __attribute__((cleanup(name_deinit)))
 

@@ -46,54 +46,91 @@ static int read_meta(struct opened *opened)
 	return -EBADMSG;
 }
 
-/* A file:// name may lead into a mounted sharrfs. */
-static int read_meta_anywhere(struct opened *opened)
-{
-	int r = mount_is_fuse(opened->fd) ? mount_read(opened->fd, &opened->meta) : -ENODATA;
+enum where {
+	IN_STORE,
+	IN_MOUNT,
+	ANYWHERE, /* a path of the user's, which may lead into a mounted sharrfs */
+};
 
-	return r == -ENODATA ? read_meta(opened) : r;
+static int read_through_mount(struct opened *opened)
+{
+	int r = mount_read(opened->fd, &opened->meta);
+
+	opened->in_mount = r == 0;
+	return r;
 }
 
 /*
- * A store may be a mount too, but is asked only if what lies there looks foreign: that would cost
- * each attach.
+ * Asking whether a file is on a sharrfs costs a system call, so that in a store, which may be a mount
+ * too, only what looks foreign is asked.
  */
-static int read_meta_of_store(struct opened *opened)
+static int read_meta_of(enum where where, struct opened *opened)
 {
-	int r = read_meta(opened);
+	int r;
 
-	return r == -EBADMSG && mount_is_fuse(opened->fd) ? read_meta_anywhere(opened) : r;
+	opened->in_mount = false;
+	if (where == IN_STORE) {
+		r = read_meta(opened);
+		return r == -EBADMSG && mount_is_fuse(opened->fd) ? read_through_mount(opened) : r;
+	}
+	r = where == IN_MOUNT || mount_is_fuse(opened->fd) ? read_through_mount(opened) : -ENODATA;
+	if (r == -ENODATA)
+		return where == IN_MOUNT ? -EBADMSG : read_meta(opened);
+	return r;
 }
 
-static int open_file(int dir, const char *path, int flags, bool in_store, struct opened *opened)
+/* Through a mount as the kernel knows it: an array's size and kind do not change. */
+static int look(int fd, enum where where, struct stat *ret_st)
+{
+	struct statx stx;
+
+	if (where != IN_MOUNT)
+		return fstat(fd, ret_st) < 0 ? -errno : 0;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &stx) < 0)
+		return -errno;
+	*ret_st = (struct stat){
+		.st_mode = stx.stx_mode,
+		.st_ino = stx.stx_ino,
+		.st_nlink = stx.stx_nlink,
+		.st_uid = stx.stx_uid,
+		.st_gid = stx.stx_gid,
+		.st_size = (off_t)stx.stx_size,
+	};
+	return 0;
+}
+
+static int open_file(int dir, const char *path, int flags, enum where where, struct opened *opened)
 {
 	int r;
 
 	opened->fd = openat(dir, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (opened->fd < 0)
 		return open_error(errno);
-	if (fstat(opened->fd, &opened->st) < 0)
-		r = -errno;
-	else if (!S_ISREG(opened->st.st_mode))
-		r = -EBADMSG;
-	else
-		r = in_store ? read_meta_of_store(opened) : read_meta_anywhere(opened);
+	r = look(opened->fd, where, &opened->st);
+	if (r == 0)
+		r = S_ISREG(opened->st.st_mode) ? read_meta_of(where, opened) : -EBADMSG;
 	if (r < 0)
 		cleanup_fd(&opened->fd);
 	return r;
 }
 
-int open_array(const struct name *name, int access, struct opened *ret_opened)
+int open_array(struct name *name, int access, struct opened *ret_opened)
 {
-	int flags = access | (name->nofollow ? O_NOFOLLOW : 0);
+	int r;
 
-	return name_explain(name,
-			    open_file(name->at, name->path, flags, name->in_store, ret_opened));
+	do {
+		int flags = access | (name->nofollow ? O_NOFOLLOW : 0);
+		enum where where = name->in_mount ? IN_MOUNT : name->in_store ? IN_STORE : ANYWHERE;
+
+		r = open_file(name->at, name->path, flags, where, ret_opened);
+	} while (r == -ENOENT && name_try_mount(name));
+	return name_explain(name, r);
 }
 
-int open_array_at(int dir, const char *entry, int access, struct opened *ret_opened)
+int open_array_at(int dir, const char *entry, int access, bool in_mount, struct opened *ret_opened)
 {
-	return open_file(dir, entry, access | O_NOFOLLOW, true, ret_opened);
+	return open_file(dir, entry, access | O_NOFOLLOW, in_mount ? IN_MOUNT : IN_STORE,
+			 ret_opened);
 }
 
 void opened_deinit(struct opened *opened)

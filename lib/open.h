@@ -12,16 +12,20 @@
 #include "name.h"
 
 struct opened {
-	int fd; /* owned */
+	int fd;        /* owned */
+	bool in_mount; /* of a sharrfs: locks on its file are its own, not the store's */
 	struct stat st;
 	struct format_meta meta;
 };
 
-/* access: O_RDONLY or O_RDWR. -EBADMSG for all that is no array. Free with opened_deinit. */
-int open_array(const struct name *name, int access, struct opened *ret_opened);
+/*
+ * access: O_RDONLY or O_RDWR. -EBADMSG for all that is no array. What is not in the store may be in
+ * its mount: the name leads there then. Free with opened_deinit.
+ */
+int open_array(struct name *name, int access, struct opened *ret_opened);
 
 /* The same for an entry of an open directory. */
-int open_array_at(int dir, const char *entry, int access, struct opened *ret_opened);
+int open_array_at(int dir, const char *entry, int access, bool in_mount, struct opened *ret_opened);
 
 void opened_deinit(struct opened *opened);
 

@@ -12,6 +12,11 @@
  *   "shm://group/x", "group/x" the same in a subdirectory of the store, which must exist
  *   "file:///dir/x", "file://x" the file of that path, absolute or relative to the working
  *                               directory
+ * A sharrfs that is mounted at SHARR_MOUNT, else /mnt/sharr, and shows that store is another way to
+ * its names: SHARR_VIA chooses "shm" (the store), "mount", or "auto" (the default: the store, and
+ * for what is not there the mount), so that a container with a /dev/shm of its own sees the host's
+ * arrays. file:// names may lead into a mount as well. Through a mount arrays can't be replaced,
+ * ephemeral or prepared: -EOPNOTSUPP; and without passthrough only be attached read-only: -ENODEV.
  *
  * Errors: a function that can fail returns 0, or a documented positive outcome, or a negative
  * errno. Outputs are written on success only. sharr_error() then tells in words what happened.

@@ -171,7 +171,7 @@ static void forget_hidden(struct staging *staging, const struct name *name)
 static int check_replaceable(const struct name *name)
 {
 	struct opened opened;
-	int r = open_array_at(name->at, name->path, O_RDONLY, &opened);
+	int r = open_array_at(name->at, name->path, O_RDONLY, name->in_mount, &opened);
 
 	if (r == -ENOENT)
 		return -EAGAIN; /* deleted meanwhile: the name may be free now */

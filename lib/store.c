@@ -12,6 +12,7 @@
 #include "error.h"
 
 #define SHM_DIRECTORY "/dev/shm"
+#define DEFAULT_MOUNT "/mnt/sharr"
 
 /* 0 not looked yet, 1 there, -1 not there. It does not come and go while a process runs. */
 static atomic_int shm_state;
@@ -37,11 +38,46 @@ static int private_path(char *ret_path, size_t bytes)
 	return n;
 }
 
+/* Without the slashes at its end. */
+static int take_path(const char *path, char *ret_path, size_t bytes)
+{
+	size_t n = strlen(path);
+
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	if (n >= bytes)
+		return -ENAMETOOLONG;
+	memcpy(ret_path, path, n);
+	ret_path[n] = '\0';
+	return (int)n;
+}
+
+int store_via(enum store_via *ret_via)
+{
+	const char *via = getenv("SHARR_VIA");
+
+	if (!via || !via[0] || strcmp(via, "auto") == 0)
+		*ret_via = STORE_VIA_AUTO;
+	else if (strcmp(via, "shm") == 0)
+		*ret_via = STORE_VIA_SHM;
+	else if (strcmp(via, "mount") == 0)
+		*ret_via = STORE_VIA_MOUNT;
+	else
+		return error_set(-EINVAL, "SHARR_VIA is '%s', not auto, shm or mount", via);
+	return 0;
+}
+
+int store_mount_path(char *ret_path, size_t bytes)
+{
+	const char *path = getenv("SHARR_MOUNT");
+
+	return take_path(path && path[0] ? path : DEFAULT_MOUNT, ret_path, bytes);
+}
+
 int store_path(char *ret_path, size_t bytes)
 {
 	const char *path = getenv("SHARR_STORE");
 	struct stat st;
-	size_t n;
 
 	if (!path || !path[0]) {
 		if (atomic_load(&shm_state) == 0)
@@ -50,12 +86,5 @@ int store_path(char *ret_path, size_t bytes)
 			return private_path(ret_path, bytes);
 		path = SHM_DIRECTORY;
 	}
-	n = strlen(path);
-	while (n > 1 && path[n - 1] == '/')
-		n--;
-	if (n >= bytes)
-		return -ENAMETOOLONG;
-	memcpy(ret_path, path, n);
-	ret_path[n] = '\0';
-	return (int)n;
+	return take_path(path, ret_path, bytes);
 }

@@ -129,7 +129,7 @@ def test_descriptors(find):
 
 
 def test_leftovers(find, store):
-    young = store / ".sharr~0123456789abcdef"
+    young = store / (".sharr~" + "0123abcdef" * 4)
     young.write_bytes(bytes(10000))
     (store / ".sharr~other").touch()
     os.utime(store / ".sharr~other", (0, 0))
@@ -144,7 +144,7 @@ def test_command_for_many_leftovers_removes_them_only(sa, find, store):
     (store / "run1").mkdir()
     sa.create("x", 1)
     for i in range(10):
-        path = store / "run1" / f".sharr~{i:016x}"
+        path = store / "run1" / f".sharr~{i:040x}"
         path.touch()
         os.utime(path, (0, 0))
     subprocess.run(find("leftovers")["mend"], shell=True, check=True)

@@ -10,7 +10,7 @@ from .findings import ok, warn
 
 # What a file is called while an array is being made, where the file system knows no O_TMPFILE, or
 # takes another's place.
-_HIDDEN = re.compile(rb"\.sharr~.{16}", re.S)
+_HIDDEN = re.compile(rb"\.sharr~[0-9a-f]{40}")
 
 # PROC_PID_INIT_INO, the same in every Linux.
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC
@@ -45,7 +45,7 @@ def hidden():
     if len(found) <= 3:
         mend = "rm " + " ".join(text.quoted(path) for path, _ in found)
     else:
-        mend = f"find {text.quoted(store.path())} -name '.sharr~????????????????' -mmin +1 -delete"
+        mend = f"find {text.quoted(store.path())} -name '.sharr~*' -mmin +1 -delete"
     return warn("leftovers", words, mend)
 
 
