@@ -99,6 +99,16 @@ def test_open_array_survives_the_rename_of_its_group(sa, either):
         assert os.fstat(file.fileno()).st_size == 24
 
 
+def test_group_that_is_held_is_found_under_its_new_name(sa, either):
+    os.mkdir(either / "a")
+    sa.create("shm://a/x", 3)
+    held = os.open(either / "a", os.O_RDONLY | os.O_DIRECTORY)
+    os.rename(either / "a", either / "b")
+    assert os.stat("x", dir_fd=held).st_size == 24
+    assert os.listdir(held) == ["x"]
+    os.close(held)
+
+
 def test_mkdir_and_rmdir(store, either, errno_of):
     before = os.umask(0o027)
     try:

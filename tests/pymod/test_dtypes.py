@@ -266,6 +266,14 @@ def test_extension_dtype_is_void_without_its_package(sa, ml_dtypes, python):
     assert other.run("sa.list()[0].dtype") == "numpy.void"
 
 
+def test_void_beside_an_extension_dtype_stays_void(sa, ml_dtypes, python):
+    """In a process that has seen neither before."""
+    sa.create("x", 3, ml_dtypes.bfloat16)
+    sa.create("y", 3, "V2")
+    told = python().run("[sa.attach(name).dtype.char for name in 'xyx']")
+    assert told == ["E", "V", "E"]
+
+
 def test_extension_package_is_imported_when_first_needed(sa, ml_dtypes, python):
     sa.create("x", 3, ml_dtypes.bfloat16)
     other = python()
