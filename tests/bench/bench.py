@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.area import Store, make_area, remove_area
 from support.build import BUILD, PEERS, PYMOD
 from support.mount import Mount
+from support.namespace import with_mounts
 
 HERE = Path(__file__).resolve().parent
 PYTHON = PEERS / "np2" / "bin" / "python"
@@ -55,9 +56,8 @@ class Bench:
     def run(self, command: list, ours: bool) -> float:
         """In a mount namespace where the store is /dev/shm, the original's one place."""
         script = 'mount --bind "$0" /dev/shm && exec "$@"'
-        inside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, self.store]
         done = subprocess.run(
-            [*inside, *command],
+            with_mounts(script, self.store, *command),
             env=self.environment(ours),
             stdout=subprocess.PIPE,
             check=True,

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 from support.mount import SHARRFS, run_sharrfs
+from support.namespace import with_mounts
 from support.wait import wait_for
 
 pytestmark = pytest.mark.fuse
@@ -60,8 +61,7 @@ def test_wrong_call_is_told_in_one_line(store, area, arguments, words):
 def test_missing_device_is_told(store, area):
     script = 'mount -t tmpfs none /dev && exec "$@"'
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
-        + [SHARRFS, store, area],
+        with_mounts(script, "sh", SHARRFS, store, area),
         capture_output=True,
         text=True,
         check=False,
@@ -87,8 +87,7 @@ def test_unprivileged_user_is_told_about_passthrough(store, area, tmp_path):
     os.chmod(area / "fuse", 0o666)
     script = 'mount --bind "$0" /dev/fuse && exec setpriv --reuid 65534 --clear-groups "$@"'
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, area / "fuse"]
-        + [SHARRFS, store, area / "m", "-o", "io=passthrough"],
+        with_mounts(script, area / "fuse", SHARRFS, store, area / "m", "-o", "io=passthrough"),
         capture_output=True,
         text=True,
         check=False,
@@ -152,8 +151,7 @@ def test_mount_helper(store, area):
         getfattr --absolute-names --only-values -n user.sharr.store "$2" && umount "$2"
     """
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
-        + [SHARRFS, store, area / "m"],
+        with_mounts(script, SHARRFS, store, area / "m"),
         capture_output=True,
         text=True,
         check=False,
