@@ -17,6 +17,8 @@
 #include "space.h"
 #include "whole.h"
 
+enum { LARGE_BYTES = 1 << 20 };
+
 #define CREATE_FLAGS (SHARR_SPARSE | SHARR_REPLACE | SHARR_EPHEMERAL)
 
 static void draft_free(struct array_draft **draft)
@@ -64,16 +66,11 @@ static int describe(const struct sharr_spec *spec, struct format_meta *ret_meta,
 	return r;
 }
 
-/* Before space is taken, which may be a lot of work or fail for its own reasons: is the name free?
- */
-static int check_free(const struct name *name, unsigned flags)
+static bool is_taken(const struct name *name)
 {
 	struct stat st;
 
-	if (!(flags & SHARR_REPLACE) &&
-	    fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return -EEXIST;
-	return 0;
+	return fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Give the empty file its size and its metadata. With `data` space is taken by writing them. */
@@ -100,9 +97,9 @@ static int fill(int fd, const struct format_meta *meta, const void *data, bool r
 				     offset + tail_bytes, where);
 }
 
-/* A file in the making that holds the whole array. */
+/* A file in the making that holds the whole array; it is published at once, or later. */
 static int draft_new(const char *name, const struct sharr_spec *spec, struct format_meta *meta,
-		     const void *data, unsigned flags, struct array_draft **ret_draft)
+		     const void *data, unsigned flags, bool later, struct array_draft **ret_draft)
 {
 	CLEANUP_DRAFT struct array_draft *draft = malloc(sizeof(*draft));
 	struct stat st;
@@ -116,17 +113,23 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 	r = name_init(name, &draft->name);
 	if (r == 0 && draft->name.in_mount)
 		r = error_set(-EOPNOTSUPP, "through a mount an array can't be published later");
-	if (r == 0)
-		r = check_free(&draft->name, flags);
+	/* Before space is taken or data are made, which may be a lot of work. */
+	if (r == 0 && (later || meta->nbytes >= LARGE_BYTES) && !draft->replace &&
+	    is_taken(&draft->name))
+		r = -EEXIST;
 	if (r == 0)
 		r = staging_open(&draft->name, spec->mode, &draft->staging);
 	if (r == 0 && flags & SHARR_EPHEMERAL)
 		r = fstat(draft->staging.fd, &st) < 0 ? -errno : 0;
 	if (r == 0)
 		meta->inode = flags & SHARR_EPHEMERAL ? st.st_ino : 0;
-	if (r == 0)
+	if (r == 0) {
 		r = fill(draft->staging.fd, meta, data, !(flags & SHARR_SPARSE),
 			 name_where(&draft->name));
+		/* Who asks for a name that is taken is told so, whether there is room or not. */
+		if (r < 0 && !draft->replace && is_taken(&draft->name))
+			r = -EEXIST;
+	}
 	if (r < 0)
 		return r;
 	*ret_draft = steal_ptr(draft);
@@ -154,8 +157,8 @@ static int create_in_mount(const char *name, const struct sharr_spec *spec, cons
 	return r < 0 ? r : 1;
 }
 
-int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flags,
-		  struct sharr **ret_array)
+static int prepare(const char *name, const struct sharr_spec *spec, unsigned flags, bool later,
+		   struct sharr **ret_array)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
 	CLEANUP_META struct format_meta meta = {.heap = NULL};
@@ -170,7 +173,7 @@ int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flag
 	r = describe(spec, &meta, &attrs);
 	meta.flags = flags & SHARR_EPHEMERAL ? EPHEMERAL_FLAG : 0;
 	if (r == 0)
-		r = draft_new(name, spec, &meta, NULL, flags, &draft);
+		r = draft_new(name, spec, &meta, NULL, flags, later, &draft);
 	if (r == 0 && flags & SHARR_EPHEMERAL)
 		r = ephemeral_hold(draft->staging.fd);
 	if (r == 0 && fstat(draft->staging.fd, &st) < 0)
@@ -183,6 +186,12 @@ int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flag
 	array->draft->ephemeral = flags & SHARR_EPHEMERAL;
 	*ret_array = array;
 	return 0;
+}
+
+int sharr_prepare(const char *name, const struct sharr_spec *spec, unsigned flags,
+		  struct sharr **ret_array)
+{
+	return prepare(name, spec, flags, true, ret_array);
 }
 
 int sharr_publish(struct sharr *array)
@@ -223,7 +232,7 @@ int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags
 	if (r > 0)
 		return attach_made(name, ret_array);
 	if (r == 0)
-		r = sharr_prepare(name, spec, flags, &array);
+		r = prepare(name, spec, flags, false, &array);
 	if (r < 0)
 		return r;
 	r = sharr_publish(array);
@@ -251,7 +260,7 @@ int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 	if (r == 0 && !data && meta.nbytes)
 		r = -EINVAL;
 	if (r == 0)
-		r = draft_new(name, spec, &meta, data ? data : "", flags, &draft);
+		r = draft_new(name, spec, &meta, data ? data : "", flags, false, &draft);
 	if (r < 0)
 		return r;
 	return staging_publish(&draft->staging, &draft->name, draft->replace);

@@ -227,27 +227,35 @@ static int read_end(int fd, uint64_t file_bytes, void *buffer, size_t bytes)
 	return r == -ENODATA ? -EBADMSG : r;
 }
 
+/* The end of the file in full, for a tail that is longer than what was read first. */
+static int read_more(int fd, uint64_t file_bytes, size_t bytes, struct format_meta *meta)
+{
+	unsigned char *end = meta->buffer;
+	int r;
+
+	if (bytes > sizeof(meta->buffer)) {
+		end = meta->heap = malloc(bytes);
+		if (!end)
+			return -ENOMEM;
+	}
+	r = read_end(fd, file_bytes, end, bytes);
+	if (r == 0)
+		r = parse(end, bytes, file_bytes, meta);
+	if (r != 0)
+		format_meta_release(meta);
+	return r > 0 ? -EBADMSG : r; /* a tail that grows between the two reads is no array's */
+}
+
 int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta)
 {
-	size_t bytes = file_bytes < FORMAT_PAGE_BYTES ? (size_t)file_bytes : FORMAT_PAGE_BYTES;
+	size_t bytes = file_bytes < FORMAT_FIRST_BYTES ? (size_t)file_bytes : FORMAT_FIRST_BYTES;
 	int r = read_end(fd, file_bytes, ret_meta->buffer, bytes);
 
 	if (r < 0)
 		return r;
 	start(ret_meta);
 	r = parse(ret_meta->buffer, bytes, file_bytes, ret_meta);
-	if (r <= 0)
-		return r;
-	bytes = (size_t)r;
-	ret_meta->heap = malloc(bytes);
-	if (!ret_meta->heap)
-		return -ENOMEM;
-	r = read_end(fd, file_bytes, ret_meta->heap, bytes);
-	if (r == 0)
-		r = parse(ret_meta->heap, bytes, file_bytes, ret_meta);
-	if (r != 0)
-		format_meta_release(ret_meta);
-	return r > 0 ? -EBADMSG : r; /* a tail that grows between the two reads is no array's */
+	return r > 0 ? read_more(fd, file_bytes, (size_t)r, ret_meta) : r;
 }
 
 /* numpy's spelling of the descr, and what it measures. */

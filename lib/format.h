@@ -23,13 +23,12 @@ enum {
 	FORMAT_VERSION = 1,
 	FORMAT_ALIGN = 64,
 	FORMAT_BLOCK_BYTES = 128,
-	FORMAT_BLOCK_HINT = 16, /* where in the fixed block the offset of the newest tail lies */
-	FORMAT_BLOCK_SYNC =
-		64, /* where in it lock, event and sequence lie (sync.c), zeros at first */
+	FORMAT_BLOCK_HINT = 16, /* where in it the offset of the newest tail lies */
+	FORMAT_BLOCK_SYNC = 64, /* where in it lock, event and sequence lie, zeros at first */
 	FORMAT_EXTENSION_BYTES = 256,
-	FORMAT_PAGE_BYTES =
-		4096, /* what one pread fetches, and the most that a rewritten tail may take */
-	FORMAT_TAIL_MAX = 65536, /* the most of a tail that is ever read or written */
+	FORMAT_FIRST_BYTES = 1024, /* read first: the tail of a simple array has 932 */
+	FORMAT_PAGE_BYTES = 4096,  /* the most that a rewritten tail may take */
+	FORMAT_TAIL_MAX = 65536,   /* the most of a tail that is ever read or written */
 	FORMAT_NDIM_MAX = 64,
 	FORMAT_DTYPE_NAME_MAX = 64,
 };

@@ -117,9 +117,8 @@ int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void 
 		cleanup_fd(&listing.dir);
 		return r;
 	}
-	while (group && *group == '/')
-		group++;
-	listing.group_bytes = group && *group ? strlen(group) + 1 : 0;
+	group = name_of_group(group);
+	listing.group_bytes = *group ? strlen(group) + 1 : 0;
 	listing.name = name = malloc(listing.group_bytes + NAME_MAX + 1);
 	if (!name)
 		return -ENOMEM;

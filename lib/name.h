@@ -49,6 +49,9 @@ int name_explain(const struct name *name, int r);
  */
 int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount);
 
+/* A group's name without scheme and leading slashes; "" for NULL. */
+const char *name_of_group(const char *group);
+
 #define CLEANUP_NAME __attribute__((cleanup(name_deinit)))
 
 #endif

@@ -149,13 +149,13 @@ static int link_as(const struct staging *staging, const struct name *name, const
 			return r;
 		return linkat(name->at, from, name->at, path, 0) < 0 ? -errno : 0;
 	}
-	snprintf(from, sizeof(from), "/proc/self/fd/%d", staging->fd);
-	if (linkat(AT_FDCWD, from, name->at, path, AT_SYMLINK_FOLLOW) == 0)
+	/* From Linux 6.10 on who opened it may link the descriptor itself, before that root alone. */
+	if (linkat(staging->fd, "", name->at, path, AT_EMPTY_PATH) == 0)
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
-	/* No /proc: newer kernels let the one who opened it link the descriptor itself. */
-	return linkat(staging->fd, "", name->at, path, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", staging->fd);
+	return linkat(AT_FDCWD, from, name->at, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
 static void forget_hidden(struct staging *staging, const struct name *name)

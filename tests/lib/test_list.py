@@ -54,6 +54,7 @@ def test_groups_are_not_entered(c, store):
     assert c.names("/") == ["x"]
     assert c.names("g") == ["g/x", "g/y"]
     assert c.names("/g/h") == ["g/h/z"]
+    assert c.names("shm://g") == ["g/x", "g/y"]
 
 
 def test_names_of_a_group_can_be_passed_on(c, store):
