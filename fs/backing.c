@@ -80,7 +80,8 @@ int backing_reply_open(fuse_req_t req, struct fuse_file_info *fi, int32_t id)
 {
 	struct open_reply reply = {
 		.fh = fi->fh,
-		.open_flags = OPEN_PASSTHROUGH | FOPEN_DIRECT_IO | (fi->noflush ? FOPEN_NOFLUSH : 0),
+		.open_flags =
+			OPEN_PASSTHROUGH | FOPEN_DIRECT_IO | (fi->noflush ? FOPEN_NOFLUSH : 0),
 		.backing_id = id,
 	};
 
@@ -101,31 +102,34 @@ int backing_reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 		struct fuse_entry_out entry;
 		struct open_reply open;
 	} reply = {
-		.entry = {
-			.nodeid = entry->ino,
-			.generation = entry->generation,
-			.attr = {
-				.ino = st->st_ino,
-				.size = (uint64_t)st->st_size,
-				.blocks = (uint64_t)st->st_blocks,
-				.atime = (uint64_t)st->st_atim.tv_sec,
-				.mtime = (uint64_t)st->st_mtim.tv_sec,
-				.ctime = (uint64_t)st->st_ctim.tv_sec,
-				.atimensec = (uint32_t)st->st_atim.tv_nsec,
-				.mtimensec = (uint32_t)st->st_mtim.tv_nsec,
-				.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
-				.mode = st->st_mode,
-				.nlink = (uint32_t)st->st_nlink,
-				.uid = st->st_uid,
-				.gid = st->st_gid,
-				.blksize = (uint32_t)st->st_blksize,
+		.entry =
+			{
+				.nodeid = entry->ino,
+				.generation = entry->generation,
+				.attr =
+					{
+						.ino = st->st_ino,
+						.size = (uint64_t)st->st_size,
+						.blocks = (uint64_t)st->st_blocks,
+						.atime = (uint64_t)st->st_atim.tv_sec,
+						.mtime = (uint64_t)st->st_mtim.tv_sec,
+						.ctime = (uint64_t)st->st_ctim.tv_sec,
+						.atimensec = (uint32_t)st->st_atim.tv_nsec,
+						.mtimensec = (uint32_t)st->st_mtim.tv_nsec,
+						.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
+						.mode = st->st_mode,
+						.nlink = (uint32_t)st->st_nlink,
+						.uid = st->st_uid,
+						.gid = st->st_gid,
+						.blksize = (uint32_t)st->st_blksize,
+					},
 			},
-		},
-		.open = {
-			.fh = fi->fh,
-			.open_flags = OPEN_PASSTHROUGH | FOPEN_DIRECT_IO,
-			.backing_id = id,
-		},
+		.open =
+			{
+				.fh = fi->fh,
+				.open_flags = OPEN_PASSTHROUGH | FOPEN_DIRECT_IO,
+				.backing_id = id,
+			},
 	};
 
 	put_timeout(entry->entry_timeout, &reply.entry.entry_valid, &reply.entry.entry_valid_nsec);

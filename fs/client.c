@@ -12,7 +12,8 @@
 
 enum {
 	SIGNALED = 0x400, /* PF_SIGNALED of the flags in /proc/PID/stat */
-	STAT_FLAGS_FIELD = 9,
+	STAT_FLAGS = 9,
+	STAT_EXIT_CODE = 52,
 };
 
 static void close_stream(FILE **stream)
@@ -43,20 +44,34 @@ pid_t client_process(pid_t thread)
 	return process;
 }
 
-/* The command's name, in parentheses, may hold anything: count the fields from the last one on. */
-bool client_is_killed(pid_t thread)
+/*
+ * A field of /proc/PID/stat, 0 if it can't be read. The command's name, in parentheses, may hold
+ * anything: fields are counted from the last one on.
+ */
+static unsigned long stat_field(pid_t pid, int wanted)
 {
-	CLEANUP_STREAM FILE *stat = thread ? open_proc(thread, "stat") : NULL;
+	CLEANUP_STREAM FILE *stat = pid ? open_proc(pid, "stat") : NULL;
 	char line[1024] = "";
 	const char *at;
 	int field;
 
 	if (!stat || !fgets(line, sizeof(line), stat))
-		return false;
+		return 0;
 	at = strrchr(line, ')');
-	for (field = 2; at && field < STAT_FLAGS_FIELD; field++)
+	for (field = 2; at && field < wanted; field++)
 		at = strchr(at + 1, ' ');
-	return at && strtoul(at, NULL, 10) & SIGNALED;
+	return at ? strtoul(at, NULL, 10) : 0;
+}
+
+/*
+ * The threads of a program that exits are killed too: what ended all of it is in the exit code of
+ * the process, the low bits of which are a signal.
+ */
+bool client_is_killed(pid_t thread)
+{
+	if (!(stat_field(thread, STAT_FLAGS) & SIGNALED))
+		return false;
+	return stat_field(client_process(thread), STAT_EXIT_CODE) & 0x7f;
 }
 
 /* A mount's device by its id in the process's own mount namespace; 0: it has none such. */
@@ -70,7 +85,8 @@ static uint64_t device_of_mount(pid_t process, int mount_id)
 	int id;
 
 	while (mounts && getline(&line, &room, mounts) > 0)
-		if (sscanf(line, "%d %*d %u:%u", &id, &major_number, &minor_number) == 3 && id == mount_id)
+		if (sscanf(line, "%d %*d %u:%u", &id, &major_number, &minor_number) == 3 &&
+		    id == mount_id)
 			return makedev(major_number, minor_number);
 	return 0;
 }
@@ -104,7 +120,8 @@ bool client_has_open(pid_t process, uint64_t device, uint64_t ino)
 	if (!descriptors)
 		return true;
 	while ((entry = readdir(descriptors)))
-		if (isdigit((unsigned char)entry->d_name[0]) && is_of(process, entry->d_name, device, ino))
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    is_of(process, entry->d_name, device, ino))
 			return true;
 	return false;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What /proc tells of a process that closes a file: whether a FLUSH means that the file is finished. The kernel
- * names threads, in this daemon's pid namespace; 0 is one that is not in it, of which nothing is known.
+ * What /proc tells of a process that closes a file: whether a FLUSH means that the file is
+ * finished. The kernel names threads, in this daemon's pid namespace; 0 is one that is not in it,
+ * of which nothing is known.
  */
 #ifndef SHARRFS_CLIENT_H
 #define SHARRFS_CLIENT_H
@@ -17,8 +18,8 @@ pid_t client_process(pid_t thread);
 bool client_is_killed(pid_t thread);
 
 /*
- * Has the process a descriptor of the inode `ino` of the file system `device`? Asked while one is being closed, which
- * is not among them any more. True also if it can't be known.
+ * Has the process a descriptor of the inode `ino` of the file system `device`? Asked while one is
+ * being closed, which is not among them any more. True also if it can't be known.
  */
 bool client_has_open(pid_t process, uint64_t device, uint64_t ino);
 

@@ -14,6 +14,7 @@
 #include "draft_publish.h"
 #include "file.h"
 #include "fs.h"
+#include "npyview.h"
 #include "store_at.h"
 
 void draft_free(struct draft *draft)
@@ -38,14 +39,18 @@ static struct draft *draft_alloc(const struct draft_client *client)
 	return draft;
 }
 
-/* It belongs to the client; a setgid directory hands its group down. The mode comes last, as chown may change it. */
+/*
+ * It belongs to the client; a setgid directory hands its group down. The mode comes last, as chown
+ * may change it.
+ */
 static int hand_over(int dirfd, int fd, mode_t mode, const struct draft_client *client)
 {
 	struct stat dir;
 
 	if (fstat(dirfd, &dir) < 0)
 		return -errno;
-	if (fchown(fd, client->uid, dir.st_mode & S_ISGID ? (gid_t)-1 : client->gid) < 0 || fchmod(fd, mode & 0777) < 0)
+	if (fchown(fd, client->uid, dir.st_mode & S_ISGID ? (gid_t)-1 : client->gid) < 0 ||
+	    fchmod(fd, mode & 0777) < 0)
 		return -errno;
 	return 0;
 }
@@ -54,12 +59,15 @@ int draft_facts(const struct file *file, struct facts *ret_facts)
 {
 	int rc = facts_of_fd(file->fd, ret_facts);
 
-	ret_facts->st.st_nlink = 1; /* as it will have */
+	ret_facts->st.st_nlink = !file->draft->unlinked; /* as it will have */
+	if (file->inode->view)
+		npyview_show_draft(ret_facts);
 	return rc;
 }
 
 /* The file in the store, and the descriptor of it. */
-static int stage(int dirfd, mode_t mode, const struct draft_client *client, struct draft *draft, int *ret_fd)
+static int stage(int dirfd, mode_t mode, const struct draft_client *client, struct draft *draft,
+		 int *ret_fd)
 {
 	CLEANUP_FREE struct name *place = draft_place(dirfd, "");
 	CLEANUP_FD int fd = -1;
@@ -80,12 +88,20 @@ static int stage(int dirfd, mode_t mode, const struct draft_client *client, stru
 
 static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *name, bool exclusive)
 {
+	char in_store[NAME_MAX + 1];
 	struct facts facts;
 	struct inode *other;
+	int rc = npyview_store_name(dir, name, in_store);
 
-	if (store_hides(name))
+	if (rc < 0)
+		return rc;
+	if (store_hides(in_store))
 		return -EPERM;
-	if (facts_of_name(dirfd, name, &facts) == 0)
+	/* It came after the kernel looked: without O_EXCL the kernel is to look again, and open it.
+	 */
+	if (!exclusive && store_look(fs, dirfd, in_store, &facts) == 0)
+		return -ESTALE;
+	if (facts_of_name(dirfd, in_store, &facts) == 0)
 		return -EEXIST; /* foreign files too, which the client does not see */
 	if (exclusive && inode_find_draft(&fs->inodes, dir, name, 0, &other)) {
 		inode_forget(&fs->inodes, other, 1);
@@ -95,8 +111,8 @@ static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *n
 }
 
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
-		 const struct draft_client *client, struct inode **ret_inode, struct file **ret_file,
-		 struct facts *ret_facts)
+		 const struct draft_client *client, struct inode **ret_inode,
+		 struct file **ret_file, struct facts *ret_facts)
 {
 	CLEANUP_FD int dirfd = -1;
 	struct draft *draft;
@@ -114,6 +130,8 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 	if (rc == 0)
 		rc = facts_of_fd(fd, ret_facts);
 	ret_facts->st.st_nlink = 1;
+	if (dir->view)
+		npyview_show_draft(ret_facts);
 	if (rc == 0)
 		rc = inode_lookup(&fs->inodes, dir, name, ret_facts, ret_inode);
 	if (rc == 0) {
@@ -128,9 +146,13 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 	return rc;
 }
 
-/* Drafts are seen by the process that made them, and by root to be told of EEXIST; not by name through others. */
-int draft_lookup(struct fs *fs, struct inode *dir, const char *name, const struct draft_client *client,
-		 struct inode **ret_inode, struct facts *ret_facts)
+/*
+ * Drafts are seen by the process that made them, and by root to be told of EEXIST; not by name
+ * through others.
+ */
+int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
+		 const struct draft_client *client, struct inode **ret_inode,
+		 struct facts *ret_facts)
 {
 	struct inode *inode;
 	struct file *file;
@@ -184,7 +206,7 @@ ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t off
 		return -EFBIG;
 	count = pwrite(file->fd, data, bytes, offset);
 	if (count < 0)
-		count = -errno;
+		count = file->draft->error = -errno;
 	pthread_mutex_unlock(&file->draft->lock);
 	return count;
 }
@@ -249,20 +271,23 @@ int draft_flush(struct fs *fs, struct file *file, pid_t thread)
 {
 	struct draft *draft = file->draft;
 	pid_t process = client_process(thread);
-	struct stat st;
 	int rc = 0;
 
-	if (!process || process != draft->process || fstat(file->fd, &st) < 0)
+	if (!process || process != draft->process)
 		return 0;
 	if (client_is_killed(thread)) {
 		draft_drop(file);
 		return 0;
 	}
-	if (client_has_open(process, fs->mount_device, st.st_ino))
+	if (client_has_open(process, fs->mount_device, file->inode->id.ino))
 		return 0;
 	pthread_mutex_lock(&draft->lock);
-	if (draft->state == DRAFT_OPEN && draft->written)
+	if (draft->state == DRAFT_OPEN && draft->error) {
+		draft->state = DRAFT_DROPPED;
+		rc = draft->error;
+	} else if (draft->state == DRAFT_OPEN && draft->written) {
 		rc = draft_publish(fs, file);
+	}
 	pthread_mutex_unlock(&draft->lock);
 	return rc;
 }
@@ -272,14 +297,15 @@ void draft_release(struct fs *fs, struct file *file)
 	struct draft *draft = file->draft;
 
 	pthread_mutex_lock(&draft->lock);
-	if (draft->state == DRAFT_OPEN && !draft->unused)
+	if (draft->state == DRAFT_OPEN && !draft->unused && !draft->error)
 		draft_publish(fs, file); /* whom could an error be told? */
 	if (draft->state != DRAFT_PUBLISHED)
 		draft_unstage(fs, file);
 	pthread_mutex_unlock(&draft->lock);
 }
 
-int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struct draft_client *client)
+int draft_unlink(struct fs *fs, struct inode *dir, const char *name,
+		 const struct draft_client *client)
 {
 	struct facts facts;
 	struct inode *inode;
@@ -291,6 +317,7 @@ int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struc
 	file = file_peek(fs, inode);
 	if (file) {
 		draft_drop(file);
+		file->draft->unlinked = true;
 		file_release(fs, file);
 	}
 	inode_removed(&fs->inodes, dir, name);
@@ -299,7 +326,8 @@ int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struc
 }
 
 /* What the new name means: it is only taken when the draft is published. */
-static int check_target(struct fs *fs, struct inode *to, const char *to_name, unsigned flags, uid_t uid)
+static int check_target(struct fs *fs, struct inode *to, const char *to_name, unsigned flags,
+			uid_t uid)
 {
 	CLEANUP_FD int dirfd = -1;
 	struct facts dir;
@@ -315,13 +343,14 @@ static int check_target(struct fs *fs, struct inode *to, const char *to_name, un
 	if (flags & RENAME_NOREPLACE || store_look(fs, dirfd, to_name, &target) < 0)
 		return -EEXIST;
 	rc = facts_of_fd(dirfd, &dir);
-	if (rc == 0 && dir.st.st_mode & S_ISVTX && uid != 0 && uid != target.st.st_uid && uid != dir.st.st_uid)
+	if (rc == 0 && dir.st.st_mode & S_ISVTX && uid != 0 && uid != target.st.st_uid &&
+	    uid != dir.st.st_uid)
 		rc = -EPERM;
 	return rc < 0 ? rc : 1;
 }
 
-int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to, const char *to_name,
-		 unsigned flags, const struct draft_client *client)
+int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
+		 const char *to_name, unsigned flags, const struct draft_client *client)
 {
 	struct facts facts;
 	struct inode *inode;

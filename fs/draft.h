@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A new array in the making: a file that a client has created through the mount and has not finished. It grows out of everyone
- * else's sight, in an O_TMPFILE of the store, and appears whole. When it is finished no one says: programs close the same file
- * several times (dup, fork, stdio), so that it is taken for finished when the process that created it has closed its last
- * descriptor and something was written, else when the last descriptor of all is gone. A writer that is killed has not finished.
+ * A new array in the making: a file that a client has created through the mount and has not
+ * finished. It grows out of everyone else's sight, in an O_TMPFILE of the store, and appears whole.
+ * When it is finished no one says: programs close the same file several times (dup, fork, stdio),
+ * so that it is taken for finished when the process that created it has closed its last descriptor
+ * and something was written, else when the last descriptor of all is gone. A writer that is killed
+ * has not finished.
  */
 #ifndef SHARRFS_DRAFT_H
 #define SHARRFS_DRAFT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -30,7 +33,7 @@ enum draft_state {
 /* An attribute that was set before there was an array to set it on. */
 struct draft_attribute {
 	struct draft_attribute *next;
-	char *name; /* without "user."; owned */
+	char *name;  /* without "user."; owned */
 	void *value; /* owned */
 	size_t bytes;
 };
@@ -39,8 +42,11 @@ struct draft {
 	pthread_mutex_t lock; /* of all below; taken before any other */
 	enum draft_state state;
 	bool written; /* or given a size, or attributes */
-	bool replace; /* it was renamed onto an array */
-	bool unused;  /* made by mknod, and not opened yet: its first open takes over the use that keeps it */
+	int error;    /* of a write that failed: what is there is a part, and is never published */
+	atomic_bool unlinked;
+	bool replace;  /* it was renamed onto an array */
+	bool unused;   /* made by mknod, and not opened yet: its first open takes over the use that
+			  keeps it */
 	pid_t process; /* that created it; 0: not known */
 	uid_t uid;
 	struct staging staging; /* its descriptor is the file's */
@@ -55,16 +61,17 @@ struct draft_client {
 };
 
 /*
- * A new draft called `name` in `dir`, with one use of its file and one lookup of its inode. -EEXIST: the name is taken in the
- * store, or `exclusive` by another draft.
+ * A new draft called `name` in `dir`, with one use of its file and one lookup of its inode.
+ * -EEXIST: the name is taken in the store, or `exclusive` by another draft.
  */
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
-		 const struct draft_client *client, struct inode **ret_inode, struct file **ret_file,
-		 struct facts *ret_facts);
+		 const struct draft_client *client, struct inode **ret_inode,
+		 struct file **ret_file, struct facts *ret_facts);
 
 /* Is there a draft of that name which this client may see? Counts a lookup. -ENOENT. */
-int draft_lookup(struct fs *fs, struct inode *dir, const char *name, const struct draft_client *client,
-		 struct inode **ret_inode, struct facts *ret_facts);
+int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
+		 const struct draft_client *client, struct inode **ret_inode,
+		 struct facts *ret_facts);
 
 /* Is the file a draft that is not published? Its data end nowhere then. */
 bool draft_is_open(struct file *file);
@@ -72,20 +79,27 @@ bool draft_is_open(struct file *file);
 /* A draft's facts as the mount shows them. */
 int draft_facts(const struct file *file, struct facts *ret_facts);
 
-/* write() at the end of which the file may be longer. The caller has checked draft_is_open; -EFBIG: not any more. */
+/*
+ * write() at the end of which the file may be longer. The caller has checked draft_is_open; -EFBIG:
+ * not any more.
+ */
 ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t offset);
 int draft_resize(struct file *file, off_t bytes);
 int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes);
 
 /*
- * Attributes, kept until it is published; names without "user.". value NULL removes. -EINVAL: it makes no sense. flags: those
- * of setxattr.
+ * Attributes, kept until it is published; names without "user.". value NULL removes. -EINVAL: it
+ * makes no sense. flags: those of setxattr.
  */
-int draft_set_attribute(struct file *file, const char *name, const void *value, size_t bytes, int flags);
+int draft_set_attribute(struct file *file, const char *name, const void *value, size_t bytes,
+			int flags);
 int draft_get_attribute(struct file *file, const char *name, char **ret_value, size_t *ret_bytes);
 int draft_list_attributes(struct file *file, char **ret_names, size_t *ret_bytes);
 
-/* The thread closes a descriptor of it: publish it if that was its creator's last. Errors are close()'s. */
+/*
+ * The thread closes a descriptor of it: publish it if that was its creator's last. Errors are
+ * close()'s.
+ */
 int draft_flush(struct fs *fs, struct file *file, pid_t thread);
 
 /* The last use is about to go: publish it if it is not, and nobody dropped it. */
@@ -104,9 +118,10 @@ void draft_forgotten(struct fs *fs, struct file *file);
 void draft_drop(struct file *file);
 
 /* Unlink or rename a draft that this client sees under that name. -ENOENT: there is none. */
-int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struct draft_client *client);
-int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to, const char *to_name,
-		 unsigned flags, const struct draft_client *client);
+int draft_unlink(struct fs *fs, struct inode *dir, const char *name,
+		 const struct draft_client *client);
+int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
+		 const char *to_name, unsigned flags, const struct draft_client *client);
 
 /* The file goes: free what belongs to the draft. NULL is fine. */
 void draft_free(struct draft *draft);

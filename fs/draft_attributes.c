@@ -15,7 +15,8 @@
 #include "reinterpret.h"
 #include "sharr.h"
 
-typedef int reinterpret(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed);
+typedef int reinterpret(const struct format_meta *meta, const char *text, size_t bytes,
+			struct format_meta *ret_changed);
 
 /* In the order in which they are applied: each may undo what comes behind it. */
 static const struct {
@@ -42,7 +43,8 @@ void draft_attributes_free(struct draft_attribute *attributes)
 	}
 }
 
-static const struct draft_attribute *find(const struct draft_attribute *attributes, const char *name)
+static const struct draft_attribute *find(const struct draft_attribute *attributes,
+					  const char *name)
 {
 	while (attributes && strcmp(attributes->name, name))
 		attributes = attributes->next;
@@ -69,7 +71,8 @@ static int apply(const struct draft_attribute *attributes, int which, struct for
 	return 0;
 }
 
-static int collect(const struct draft_attribute *attributes, unsigned char **ret_attrs, size_t *ret_bytes)
+static int collect(const struct draft_attribute *attributes, unsigned char **ret_attrs,
+		   size_t *ret_bytes)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
 	size_t bytes = 0;
@@ -80,7 +83,8 @@ static int collect(const struct draft_attribute *attributes, unsigned char **ret
 
 		if (!strncmp(attributes->name, "sharr.", strlen("sharr.")))
 			continue;
-		rc = attrs_change(attrs, bytes, attributes->name, attributes->value, attributes->bytes, &next, &bytes);
+		rc = attrs_change(attrs, bytes, attributes->name, attributes->value,
+				  attributes->bytes, &next, &bytes);
 		if (rc < 0)
 			return rc;
 		free(attrs);
@@ -91,8 +95,8 @@ static int collect(const struct draft_attribute *attributes, unsigned char **ret
 	return 0;
 }
 
-int draft_attributes_describe(const struct draft_attribute *attributes, uint64_t nbytes, unsigned char **ret_attrs,
-			      struct format_meta *ret_meta)
+int draft_attributes_describe(const struct draft_attribute *attributes, uint64_t nbytes,
+			      unsigned char **ret_attrs, struct format_meta *ret_meta)
 {
 	const int64_t length = (int64_t)nbytes;
 	size_t bytes = 0;
@@ -113,7 +117,10 @@ int draft_attributes_describe(const struct draft_attribute *attributes, uint64_t
 	return 0;
 }
 
-/* Does the text make sense at all? For a dtype that is a question by itself; for a shape, of any array of so many elements. */
+/*
+ * Does the text make sense at all? For a dtype that is a question by itself; for a shape, of any
+ * array of so many elements.
+ */
 static int check(const char *name, const char *value, size_t bytes)
 {
 	const int64_t nothing = 0;
@@ -154,6 +161,18 @@ static struct draft_attribute *new_attribute(const char *name, const void *value
 	return attribute;
 }
 
+int draft_attributes_put(struct draft_attribute **attributes, const char *name, const void *value,
+			 size_t bytes)
+{
+	struct draft_attribute *attribute = new_attribute(name, value, bytes);
+
+	if (!attribute)
+		return -ENOMEM;
+	attribute->next = *attributes;
+	*attributes = attribute;
+	return 0;
+}
+
 static void remove_attribute(struct draft_attribute **at, const char *name)
 {
 	while (*at && strcmp((*at)->name, name))
@@ -177,7 +196,8 @@ static size_t kept_bytes(const struct draft_attribute *attributes)
 	return bytes;
 }
 
-static int set_locked(struct draft *draft, const char *name, const void *value, size_t bytes, int flags)
+static int set_locked(struct draft *draft, const char *name, const void *value, size_t bytes,
+		      int flags)
 {
 	bool there = find(draft->attributes, name);
 	struct draft_attribute *attribute;
@@ -202,7 +222,8 @@ static int set_locked(struct draft *draft, const char *name, const void *value, 
 	return 0;
 }
 
-int draft_set_attribute(struct file *file, const char *name, const void *value, size_t bytes, int flags)
+int draft_set_attribute(struct file *file, const char *name, const void *value, size_t bytes,
+			int flags)
 {
 	int rc = value ? check(name, value, bytes) : 0;
 

@@ -13,6 +13,8 @@
 #include "file.h"
 #include "format.h"
 #include "fs.h"
+#include "npy_unwrap.h"
+#include "npyview.h"
 #include "store_at.h"
 
 struct name *draft_place(int dirfd, const char *name)
@@ -59,15 +61,18 @@ static int write_tail(int fd, const struct stat *st, const struct format_meta *m
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
-static int complete(struct file *file, uint64_t *ret_nbytes)
+static int complete(struct fs *fs, struct file *file, uint64_t *ret_nbytes)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
 	struct format_meta meta;
 	struct stat st;
 	int rc = fstat(file->fd, &st) < 0 ? -errno : 0;
 
+	if (rc == 0 && file->inode->view)
+		rc = npy_unwrap(fs, file, &st);
 	if (rc == 0)
-		rc = draft_attributes_describe(file->draft->attributes, (uint64_t)st.st_size, &attrs, &meta);
+		rc = draft_attributes_describe(file->draft->attributes, (uint64_t)st.st_size,
+					       &attrs, &meta);
 	if (rc < 0)
 		return rc;
 	set_origin(file->draft, &meta.origin);
@@ -83,23 +88,27 @@ static int give_name(struct fs *fs, struct file *file)
 {
 	CLEANUP_FREE struct name *place = NULL;
 	CLEANUP_FREE char *name = NULL;
+	char in_store[NAME_MAX + 1];
 	CLEANUP_FD int dirfd = -1;
 	struct inode *dir = NULL;
 	int rc = inode_last_place(&fs->inodes, file->inode, &dir, &name);
 
 	if (rc == 0)
+		rc = npyview_store_name(dir, name, in_store);
+	if (rc == 0)
 		rc = store_open_dir(fs, dir, &dirfd);
 	if (rc < 0)
 		return rc;
-	place = draft_place(dirfd, name);
-	return place ? staging_publish(&file->draft->staging, place, file->draft->replace) : -ENOMEM;
+	place = draft_place(dirfd, in_store);
+	return place ? staging_publish(&file->draft->staging, place, file->draft->replace)
+		     : -ENOMEM;
 }
 
 int draft_publish(struct fs *fs, struct file *file)
 {
 	uint64_t nbytes = 0;
 	struct facts facts;
-	int rc = complete(file, &nbytes);
+	int rc = complete(fs, file, &nbytes);
 
 	if (rc == 0)
 		rc = give_name(fs, file);
@@ -123,7 +132,8 @@ void draft_unstage(struct fs *fs, struct file *file)
 	CLEANUP_FD int dirfd = -1;
 	struct inode *dir = NULL;
 
-	if (!file->draft->staging.hidden[0] || inode_last_place(&fs->inodes, file->inode, &dir, &name) < 0 ||
+	if (!file->draft->staging.hidden[0] ||
+	    inode_last_place(&fs->inodes, file->inode, &dir, &name) < 0 ||
 	    store_open_dir(fs, dir, &dirfd) < 0)
 		return;
 	place = draft_place(dirfd, "");

@@ -7,16 +7,23 @@ struct file;
 struct fs;
 struct name;
 
-/* The place of `name` in the directory `dirfd`, which stays the caller's, as libsharr has it; to be freed. NULL: no memory. */
+/*
+ * The place of `name` in the directory `dirfd`, which stays the caller's, as libsharr has it; to be
+ * freed. NULL: no memory.
+ */
 struct name *draft_place(int dirfd, const char *name);
 
 /*
- * Under the draft's lock. -EEXIST: its name has been taken in the store meanwhile; -EINVAL: what was written does not fit the
- * attributes that were set; -ENOSPC: no room for its metadata. Whatever the outcome, it is no open draft any more.
+ * Under the draft's lock. -EEXIST: its name has been taken in the store meanwhile; -EINVAL: what
+ * was written does not fit the attributes that were set; -ENOSPC: no room for its metadata.
+ * Whatever the outcome, it is no open draft any more.
  */
 int draft_publish(struct fs *fs, struct file *file);
 
-/* Under the draft's lock: if it has a hidden name, as some stores have no nameless files, take that away. */
+/*
+ * Under the draft's lock: if it has a hidden name, as some stores have no nameless files, take that
+ * away.
+ */
 void draft_unstage(struct fs *fs, struct file *file);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "draft.h"
 #include "fs.h"
+#include "npyview.h"
 #include "store_at.h"
 
 static void file_free(struct fs *fs, struct file *file)
@@ -23,6 +24,7 @@ static void file_free(struct fs *fs, struct file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	draft_free(file->draft);
+	free(file->header);
 	pthread_mutex_destroy(&file->map_lock);
 	free(file);
 }
@@ -64,8 +66,8 @@ static int file_open(struct fs *fs, struct inode *inode, int path_fd, uint64_t n
 
 	if (!file)
 		return -ENOMEM;
-	rc = open_both_ways(fs, path_fd, file);
-	if (rc == 0)
+	rc = inode->view ? npyview_open(fs, path_fd, file) : open_both_ways(fs, path_fd, file);
+	if (rc == 0 && !inode->view)
 		rc = backing_open(&fs->backing, file->fd, &file->backing_id);
 	if (rc < 0) {
 		file_free(fs, file);
@@ -111,7 +113,7 @@ int file_adopt(struct fs *fs, struct inode *inode, int fd, struct draft *draft,
 	}
 	file->fd = fd;
 	file->draft = draft;
-	rc = backing_open(&fs->backing, fd, &file->backing_id);
+	rc = inode->view ? 0 : backing_open(&fs->backing, fd, &file->backing_id);
 	if (rc < 0) {
 		file_free(fs, file);
 		return rc;

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "draft.h"
 #include "file.h"
+#include "npyview.h"
 
 enum { BUCKETS_FIRST = 1024 };
 
@@ -128,6 +129,7 @@ static struct inode *inode_new(struct inode_table *table, struct inode *parent, 
 	inode->parent = parent;
 	inode->id = facts->id;
 	inode->directory = S_ISDIR(facts->st.st_mode);
+	inode->view = npyview_has(parent, name);
 	parent->refs++;
 	if (++table->inode_count > table->bucket_count)
 		grow(table);
@@ -318,15 +320,16 @@ int inode_place(struct inode_table *table, struct inode *inode, char **ret_paren
 	return 0;
 }
 
-bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name, pid_t process,
-		      struct inode **ret_inode)
+bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name,
+		      pid_t process, struct inode **ret_inode)
 {
 	struct inode *inode;
 	bool found;
 
 	pthread_mutex_lock(&table->lock);
 	inode = find(table, parent, name);
-	found = inode && inode->file && inode->file->draft && (!process || inode->file->draft->process == process);
+	found = inode && inode->file && inode->file->draft &&
+		(!process || inode->file->draft->process == process);
 	if (found)
 		inode->lookups++;
 	pthread_mutex_unlock(&table->lock);
@@ -335,7 +338,8 @@ bool inode_find_draft(struct inode_table *table, struct inode *parent, const cha
 	return found;
 }
 
-int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent, char **ret_name)
+int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent,
+		     char **ret_name)
 {
 	char *name = NULL;
 

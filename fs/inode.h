@@ -43,6 +43,7 @@ struct inode {
 	struct identity id;
 	bool directory;
 	bool root;
+	bool view; /* of arrays as npy files, or in one: npyview.h */
 };
 
 struct inode_table {
@@ -104,13 +105,15 @@ int inode_place(struct inode_table *table, struct inode *inode, char **ret_paren
  * The directory and the name that it has, or had last: the directory lives as long as the inode.
  * The caller frees the name. -ENOENT: it is the root.
  */
-int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent, char **ret_name);
+int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent,
+		     char **ret_name);
 
 /*
- * The inode of `name` in `parent` if it is open as a draft, made by `process` (0: whoever made it). Counts a lookup.
+ * The inode of `name` in `parent` if it is open as a draft, made by `process` (0: whoever made it).
+ * Counts a lookup.
  */
-bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name, pid_t process,
-		      struct inode **ret_inode);
+bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name,
+		      pid_t process, struct inode **ret_inode);
 
 /* `name` was removed from `parent`. */
 void inode_removed(struct inode_table *table, struct inode *parent, const char *name);

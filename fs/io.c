@@ -6,12 +6,14 @@
 #include <linux/falloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "draft.h"
 #include "file.h"
+#include "inode.h"
 
 int io_buffers_init(struct io_buffers *buffers)
 {
@@ -35,6 +37,12 @@ char *io_buffer(struct io_buffers *buffers)
 	return buffer;
 }
 
+/* What was written as an npy file has become an array, whose data lie elsewhere. */
+static bool is_spent(struct file *file)
+{
+	return file->inode->view && file->draft && !draft_is_open(file);
+}
+
 /*
  * Where the data end now: at nbytes, unless someone has truncated the file directly. Nothing is
  * written beyond it either, since that would extend a file that is no array any more.
@@ -43,10 +51,12 @@ static int data_end(struct file *file, off_t *ret_end, bool *ret_full)
 {
 	struct stat st;
 
+	if (is_spent(file))
+		return -ESTALE;
 	if (fstat(file->fd, &st) < 0)
 		return -errno;
 	*ret_end = st.st_size < (off_t)file->nbytes || draft_is_open(file) ? st.st_size
-									      : (off_t)file->nbytes;
+									   : (off_t)file->nbytes;
 	*ret_full = st.st_blocks * 512 >= st.st_size;
 	return 0;
 }
@@ -70,6 +80,27 @@ static int reply_mapped(fuse_req_t req, const void *map, size_t bytes, off_t off
 	return fuse_reply_iov(req, &iov, 1);
 }
 
+/* The part of a request that lies in the header, and what follows of it. */
+static void reply_header(fuse_req_t req, struct io_buffers *buffers, struct file *file,
+			 size_t bytes, off_t offset)
+{
+	size_t head = clamp(bytes, offset, (off_t)file->header_bytes);
+	char *buffer = io_buffer(buffers);
+	ssize_t count;
+
+	if (!buffer) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	memcpy(buffer, file->header + offset, head);
+	bytes = clamp((bytes < IO_BYTES_MAX ? bytes : IO_BYTES_MAX) - head, 0, (off_t)file->nbytes);
+	count = pread(file->fd, buffer + head, bytes, 0);
+	if (count < 0)
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_buf(req, buffer, head + (size_t)count);
+}
+
 void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file, size_t bytes,
 		   off_t offset)
 {
@@ -84,6 +115,11 @@ void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file
 		fuse_reply_err(req, -rc);
 		return;
 	}
+	if (offset < (off_t)file->header_bytes) {
+		reply_header(req, buffers, file, bytes, offset);
+		return;
+	}
+	offset -= (off_t)file->header_bytes;
 	bytes = clamp(bytes, offset, end);
 	map = full && bytes ? file_map(file) : NULL;
 	if (map) {
@@ -128,7 +164,7 @@ ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset
  * The tail behind the data is neither data nor a hole: at their end there is the hole that every
  * file ends with.
  */
-off_t io_seek(struct file *file, off_t offset, int whence)
+static off_t seek_in_data(struct file *file, off_t offset, int whence)
 {
 	off_t found;
 	bool full;
@@ -149,10 +185,28 @@ off_t io_seek(struct file *file, off_t offset, int whence)
 	return whence == SEEK_HOLE ? end : -ENXIO;
 }
 
+/* A header is data, and ends where they begin, or at the end of all. */
+off_t io_seek(struct file *file, off_t offset, int whence)
+{
+	off_t header = (off_t)file->header_bytes;
+	off_t found;
+
+	if (offset >= header) {
+		found = seek_in_data(file, offset - header, whence);
+		return found < 0 ? found : found + header;
+	}
+	if (whence == SEEK_DATA)
+		return offset;
+	found = file->nbytes ? seek_in_data(file, 0, whence) : 0;
+	return found < 0 ? found : found + header;
+}
+
 int io_allocate(struct file *file, int mode, off_t offset, off_t bytes)
 {
 	if (draft_is_open(file))
 		return draft_allocate(file, mode, offset, bytes);
+	if (is_spent(file))
+		return -ESTALE;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
 	if (offset > (off_t)file->nbytes || bytes > (off_t)file->nbytes - offset)
@@ -168,7 +222,7 @@ ssize_t io_copy(struct file *from, off_t from_offset, struct file *to, off_t to_
 	off_t end;
 	int rc = data_end(from, &end, &full);
 
-	if (draft_is_open(to))
+	if (draft_is_open(to) || from->header)
 		return -EOPNOTSUPP; /* the kernel copies by read and write then */
 	if (rc == 0) {
 		bytes = clamp(bytes, from_offset, end);

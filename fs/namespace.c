@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "npyview.h"
 #include "store_at.h"
 
 enum { RENAME_TRIES = 10 };
@@ -27,12 +28,24 @@ static int may_remove(int dirfd, const struct facts *victim, uid_t uid)
 	return -EPERM;
 }
 
+/* A view goes with its directory, and what is in it with its array. */
+static int refuse_in_view(struct fs *fs, struct inode *dir, int dirfd, const char *name)
+{
+	CLEANUP_FD int fd = -1;
+	struct facts facts;
+	int rc = npyview_look(fs, dir, dirfd, name, &fd, &facts);
+
+	return rc < 0 ? rc : -EPERM;
+}
+
 int namespace_remove(struct fs *fs, struct inode *dir, const char *name, bool directory, uid_t uid)
 {
 	CLEANUP_FD int dirfd = -1;
 	struct facts victim;
 	int rc = store_open_dir(fs, dir, &dirfd);
 
+	if (rc == 0 && npyview_has(dir, name))
+		return refuse_in_view(fs, dir, dirfd, name);
 	if (rc == 0)
 		rc = store_look(fs, dirfd, name, &victim);
 	if (rc == 0)
@@ -107,7 +120,7 @@ int namespace_rename(struct fs *fs, struct inode *from, const char *from_name, s
 
 	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
-	if (store_hides(to_name))
+	if (npyview_has(from, from_name) || to->view || store_hides(to_name))
 		return -EPERM;
 	rc = store_open_dir(fs, from, &from_fd);
 	if (rc == 0)
@@ -165,7 +178,7 @@ int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t m
 	struct facts made;
 	int rc;
 
-	if (store_hides(name))
+	if (dir->view || store_hides(name))
 		return -EPERM;
 	rc = store_open_dir(fs, dir, &dirfd);
 	if (rc < 0)

@@ -22,7 +22,7 @@ static void reply_attr(fuse_req_t req, struct inode *inode)
 		return;
 	}
 	inode_report(&fs->inodes, inode, &facts);
-	fuse_reply_attr(req, &facts.st, fs->attr_timeout);
+	fuse_reply_attr(req, &facts.st, inode->view ? 0 : fs->attr_timeout);
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

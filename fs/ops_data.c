@@ -25,15 +25,27 @@ static int check_flags(struct fs *fs, const struct file *file, int flags)
 
 	if ((flags & O_ACCMODE) != O_RDONLY && file->write_error)
 		return file->write_error;
+	if (flags & O_TRUNC && file->header)
+		return -EACCES;
 	if (flags & O_TRUNC && file->nbytes)
 		return -EPERM;
-	if (!(flags & O_DIRECT))
+	if (!(flags & O_DIRECT) || file->inode->view)
 		return 0;
 	/* The kernel passes O_DIRECT on to the backing file, and says EIO if that cannot. */
 	rc = store_reopen(fs, file->fd, O_RDONLY | O_DIRECT, &direct_fd);
 	if (rc == 0)
 		close(direct_fd);
 	return rc;
+}
+
+/*
+ * An npy file is cached, so that it can be mapped, its header with it. One in the making is not: it
+ * can't be mapped, since its data are moved when it is finished.
+ */
+static int reply_open_in_view(fuse_req_t req, struct fuse_file_info *fi, const struct file *file)
+{
+	fi->direct_io = file->draft != NULL;
+	return fuse_reply_open(req, fi);
 }
 
 /*
@@ -46,6 +58,8 @@ static int reply_open(fuse_req_t req, struct fuse_file_info *fi, struct file *fi
 	const struct fs *fs = ops_fs(req);
 
 	fi->noflush = !file->draft; /* of drafts each close() counts */
+	if (file->inode->view)
+		return reply_open_in_view(req, fi, file);
 	if (fs->backing.active)
 		return backing_reply_open(req, fi, file->backing_id);
 	fi->direct_io = (fi->flags & O_ACCMODE) != O_RDONLY;

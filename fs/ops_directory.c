@@ -4,6 +4,7 @@
 #include <linux/fuse.h>
 
 #include "dir.h"
+#include "npyview.h"
 #include "ops.h"
 #include "store_at.h"
 
@@ -71,8 +72,8 @@ static int put_plus(struct listing *listing, const char *name, const struct fact
 	struct fs *fs = ops_fs(listing->req);
 	struct fuse_entry_param entry = {
 		.attr = facts->st,
-		.attr_timeout = fs->attr_timeout,
-		.entry_timeout = fs->entry_timeout,
+		.attr_timeout = listing->parent->view ? 0 : fs->attr_timeout,
+		.entry_timeout = listing->parent->view ? 0 : fs->entry_timeout,
 	};
 	char *at = listing->bytes + listing->used;
 	size_t room = listing->room - listing->used;
@@ -116,9 +117,15 @@ static int fill(struct listing *listing, struct dir *dir, off_t offset)
 		if (!put_dot(listing, offset ? ".." : ".", offset + 1))
 			return 0;
 	for (; rc == 0 && (name = dir_name(dir, (size_t)(offset - DOTS))); offset++) {
+		char in_view[NAME_MAX + 1];
 		struct facts facts;
 
-		rc = store_look(fs, dir->fd, name, &facts);
+		if (listing->parent->view) {
+			rc = npyview_list(fs, dir->fd, name, in_view, &facts);
+			name = in_view;
+		} else {
+			rc = store_look(fs, dir->fd, name, &facts);
+		}
 		if (rc == 0)
 			rc = listing->plus ? put_plus(listing, name, &facts, offset + 1)
 					   : put_plain(listing, name, &facts, offset + 1);

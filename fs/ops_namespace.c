@@ -8,6 +8,7 @@
 #include "draft.h"
 #include "file.h"
 #include "namespace.h"
+#include "npyview.h"
 #include "ops.h"
 #include "store_at.h"
 
@@ -24,8 +25,8 @@ static struct fuse_entry_param entry_of(const struct fs *fs, const struct inode 
 	return (struct fuse_entry_param){
 		.ino = inode_number(inode),
 		.attr = facts->st,
-		.attr_timeout = fs->attr_timeout,
-		.entry_timeout = fs->entry_timeout,
+		.attr_timeout = inode->view ? 0 : fs->attr_timeout,
+		.entry_timeout = inode->view ? 0 : fs->entry_timeout,
 	};
 }
 
@@ -39,7 +40,9 @@ static int look_up(struct fs *fs, struct inode *parent, const char *name,
 	struct facts facts;
 	int rc = store_open_dir(fs, parent, &dirfd);
 
-	if (rc == 0)
+	if (rc == 0 && npyview_has(parent, name))
+		rc = npyview_look(fs, parent, dirfd, name, &fd, &facts);
+	else if (rc == 0)
 		rc = wanted ? store_look_and_open(fs, dirfd, name, &fd, &facts)
 			    : store_look(fs, dirfd, name, &facts);
 	if (rc == 0)
@@ -117,9 +120,9 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 static int reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 			struct fuse_file_info *fi, const struct file *file)
 {
-	if (ops_fs(req)->backing.active)
+	if (ops_fs(req)->backing.active && !file->inode->view)
 		return backing_reply_create(req, entry, fi, file->backing_id);
-	fi->direct_io = (fi->flags & O_ACCMODE) != O_RDONLY;
+	fi->direct_io = file->inode->view || (fi->flags & O_ACCMODE) != O_RDONLY;
 	return fuse_reply_create(req, entry, fi);
 }
 

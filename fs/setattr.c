@@ -11,6 +11,7 @@
 #include "draft.h"
 #include "file.h"
 #include "fs.h"
+#include "npyview.h"
 #include "store_at.h"
 
 enum {
@@ -118,7 +119,7 @@ int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, i
 {
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = open_target(fs, inode, &fd, &facts);
+	int rc = npyview_is_fixed(fs, inode) ? -EPERM : open_target(fs, inode, &fd, &facts);
 
 	if (rc == 0)
 		rc = check_owner(&facts, to_set, uid);

@@ -34,7 +34,8 @@ static struct verdict_entry *set_of(const struct verdict_cache *cache, const str
 {
 	uint64_t hash = (id->ino ^ id->dev << 40) * 0x9e3779b97f4a7c15u;
 
-	/* Inode numbers follow one another, and one multiplication alone leaves them in clusters. */
+	/* Inode numbers follow one another, and one multiplication alone leaves them in clusters.
+	 */
 	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
 	return cache->entries + ((size_t)(hash >> 32) & (cache->set_count - 1)) * WAYS;
 }

@@ -227,13 +227,11 @@ static int print_opens(FILE *out, const struct subject *subject)
 }
 
 static const struct attribute root_attributes[] = {
-	{"version", false, print_version},
-	{"store", false, print_store},
-	{"io", false, print_io},
-	{"reads", false, print_reads},
-	{"writes", false, print_writes},
-	{"opens", false, print_opens},
-	{NULL, false, NULL},
+	{"version", false, print_version}, /* the first, and of groups and arrays too: see xattr_get
+					    */
+	{"store", false, print_store},     {"io", false, print_io},
+	{"reads", false, print_reads},     {"writes", false, print_writes},
+	{"opens", false, print_opens},     {NULL, false, NULL},
 };
 
 static const struct attribute *find(const struct attribute *table, const char *name)
@@ -305,7 +303,8 @@ static struct file *peek_draft(struct fs *fs, struct inode *inode)
 	return file;
 }
 
-static int get_of_array(struct subject *subject, const char *name, char **ret_value, size_t *ret_bytes)
+static int get_of_array(struct subject *subject, const char *name, char **ret_value,
+			size_t *ret_bytes)
 {
 	const struct attribute *attribute = find(array_attributes, name);
 	struct file *draft = peek_draft(subject->fs, subject->inode);
@@ -316,7 +315,7 @@ static int get_of_array(struct subject *subject, const char *name, char **ret_va
 		file_release(subject->fs, draft);
 		return rc;
 	}
-	if (!attribute && !strncmp(name, PREFIX, strlen(PREFIX)))
+	if (subject->inode->view || (!attribute && !strncmp(name, PREFIX, strlen(PREFIX))))
 		return -ENODATA;
 	if (!attribute)
 		subject->user_name = name + strlen(USER);
@@ -331,6 +330,8 @@ int xattr_get(struct fs *fs, struct inode *inode, const char *name, char **ret_v
 
 	if (!is_user(name))
 		return -ENOTSUP;
+	if (!strcmp(name, PREFIX "version"))
+		return print_value(&root_attributes[0], &subject, ret_value, ret_bytes);
 	if (!inode->directory)
 		return get_of_array(&subject, name, ret_value, ret_bytes);
 	attribute = inode->root ? find(root_attributes, name) : NULL;
@@ -355,15 +356,14 @@ int xattr_list(struct fs *fs, struct inode *inode, char **ret_names, size_t *ret
 {
 	static const struct attribute names = {"", false, print_names};
 	struct subject subject = {.fs = fs, .inode = inode};
-	struct file *draft;
+	struct file *draft = inode->directory ? NULL : peek_draft(fs, inode);
 	int rc;
 
-	if (inode->directory) {
+	if (!draft && (inode->directory || inode->view)) {
 		*ret_names = NULL;
 		*ret_bytes = 0;
 		return 0;
 	}
-	draft = peek_draft(fs, inode);
 	if (!draft)
 		return read_array(&subject, &names, ret_names, ret_bytes);
 	rc = draft_list_attributes(draft, ret_names, ret_bytes);
@@ -382,7 +382,8 @@ static int check_settable(struct inode *inode, const char *name)
 		return -EPERM;
 	if (inode->directory)
 		return -ENOTSUP;
-	if (!strncmp(name, PREFIX, strlen(PREFIX)) && !(attribute && attribute->listed))
+	if (!strncmp(name, PREFIX, strlen(PREFIX)) &&
+	    (inode->view || !attribute || !attribute->listed)) /* an npy file says it itself */
 		return -EPERM;
 	return 0;
 }
@@ -396,6 +397,8 @@ int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *
 	if (rc < 0)
 		return rc;
 	draft = peek_draft(fs, inode);
+	if (!draft && inode->view)
+		return -EPERM;
 	if (!draft)
 		return xattr_change(fs, inode, name + strlen(USER), value, bytes, flags);
 	rc = draft_set_attribute(draft, name + strlen(USER), value, bytes, flags);

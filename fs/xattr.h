@@ -19,8 +19,8 @@ int xattr_get(struct fs *fs, struct inode *inode, const char *name, char **ret_v
 int xattr_list(struct fs *fs, struct inode *inode, char **ret_names, size_t *ret_bytes);
 
 /*
- * flags as those of setxattr. -EINVAL: the value makes no sense or does not fit the data; -EPERM: it
- * can't be set, or can't be removed.
+ * flags as those of setxattr. -EINVAL: the value makes no sense or does not fit the data; -EPERM:
+ * it can't be set, or can't be removed.
  */
 int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *value, size_t bytes,
 	      int flags);

@@ -22,7 +22,8 @@ struct change {
 	unsigned char *attrs; /* owned; what the new tail has */
 };
 
-static int change_user(const struct format_meta *meta, struct change *change, struct format_meta *ret_changed)
+static int change_user(const struct format_meta *meta, struct change *change,
+		       struct format_meta *ret_changed)
 {
 	struct attr attr;
 	bool there = attrs_get(meta->attrs, meta->attrs_bytes, change->name, &attr) == 0;
@@ -33,13 +34,15 @@ static int change_user(const struct format_meta *meta, struct change *change, st
 		return -EEXIST;
 	if (change->flags & XATTR_REPLACE && !there)
 		return -ENODATA;
-	if (there && change->value && attr.value_bytes == change->bytes && !memcmp(attr.value, change->value, change->bytes))
+	if (there && change->value && attr.value_bytes == change->bytes &&
+	    !memcmp(attr.value, change->value, change->bytes))
 		return 1;
-	rc = attrs_change(meta->attrs, meta->attrs_bytes, change->name, change->value, change->bytes, &change->attrs,
-			  &bytes);
+	rc = attrs_change(meta->attrs, meta->attrs_bytes, change->name, change->value,
+			  change->bytes, &change->attrs, &bytes);
 	if (rc < 0)
 		return rc;
-	rc = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim, meta->shape, ret_changed);
+	rc = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim, meta->shape,
+			     ret_changed);
 	if (rc < 0)
 		return rc;
 	ret_changed->order = meta->order;
@@ -66,7 +69,10 @@ static int apply(const struct format_meta *meta, void *userdata, struct format_m
 	return change_user(meta, change, ret_changed);
 }
 
-/* As setxattr says it: what the dtype can't be is an invalid value, and what does not fit has no space. */
+/*
+ * As setxattr says it: what the dtype can't be is an invalid value, and what does not fit has no
+ * space.
+ */
 static int result(const char *name, int rc)
 {
 	bool describing = !strncmp(name, "sharr.", strlen("sharr."));
@@ -78,7 +84,8 @@ static int result(const char *name, int rc)
 	return rc;
 }
 
-int xattr_change(struct fs *fs, struct inode *inode, const char *name, const char *value, size_t bytes, int flags)
+int xattr_change(struct fs *fs, struct inode *inode, const char *name, const char *value,
+		 size_t bytes, int flags)
 {
 	struct change change = {.name = name, .value = value, .bytes = bytes, .flags = flags};
 	CLEANUP_FD int path_fd = -1;
