@@ -343,7 +343,7 @@ def test_group_that_is_renamed_takes_it_along(sa, either):
     assert sa.attach("shm://b/x").tobytes() == b"abc"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
 def test_killed_writer_leaves_nothing(store, python, either, idle, number):
     other = python()
     code = "f = os.open(path, os.O_CREAT | os.O_WRONLY); g = os.dup(f); os.write(f, b'a' * 10000)"
