@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "draft.h"
 #include "file.h"
 #include "format.h"
 #include "fs.h"
@@ -229,19 +228,4 @@ int npyview_open(struct fs *fs, int path_fd, struct file *file)
 	file->write_error = -EACCES;
 	show_npy(&npy, &facts);
 	return identity_equal(&facts.id, &file->inode->id) ? 0 : -ESTALE;
-}
-
-bool npyview_is_fixed(struct fs *fs, struct inode *inode)
-{
-	struct file *file;
-	bool fixed = true;
-
-	if (!inode->view)
-		return false;
-	file = file_peek(fs, inode);
-	if (file) {
-		fixed = !draft_is_open(file);
-		file_release(fs, file);
-	}
-	return fixed;
 }

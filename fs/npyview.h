@@ -4,7 +4,8 @@
  * listed there but found, with one x.npy for each array x: its npy header, composed when it is
  * opened, and then its data. They are read-only, and cached by the kernel from each open on, so
  * that they can be mapped: a snapshot. A new npy file that is written there is a draft (draft.h),
- * and becomes array x when it is finished (npy_unwrap.h).
+ * and becomes array x when it is finished (npy_unwrap.h). Mode, owner and times are the array's,
+ * and can be set: programs that copy a file set them when it is finished.
  *
  * To the kernel all this is other inodes than the arrays': an array may be open by passthrough,
  * which goes together with no other kind of open of the same inode. An array that is reinterpreted
@@ -73,8 +74,5 @@ void npyview_show_draft(struct facts *facts);
  * one.
  */
 int npyview_open(struct fs *fs, int path_fd, struct file *file);
-
-/* Is this in a view, and no draft, so that nothing of it can be changed? */
-bool npyview_is_fixed(struct fs *fs, struct inode *inode);
 
 #endif

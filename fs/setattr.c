@@ -11,7 +11,6 @@
 #include "draft.h"
 #include "file.h"
 #include "fs.h"
-#include "npyview.h"
 #include "store_at.h"
 
 enum {
@@ -114,12 +113,18 @@ static int open_target(struct fs *fs, struct inode *inode, int *ret_fd, struct f
 	return rc < 0 ? rc : store_facts(fs, inode, ret_facts);
 }
 
+/* A view is no directory of the store. What is in it is an array that is shown read-only. */
+static bool is_fixed(const struct inode *inode)
+{
+	return inode->view && inode->directory;
+}
+
 int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, int to_set,
 		  uid_t uid)
 {
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = npyview_is_fixed(fs, inode) ? -EPERM : open_target(fs, inode, &fd, &facts);
+	int rc = is_fixed(inode) ? -EPERM : open_target(fs, inode, &fd, &facts);
 
 	if (rc == 0)
 		rc = check_owner(&facts, to_set, uid);
