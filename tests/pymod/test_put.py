@@ -89,31 +89,6 @@ def test_put_of_a_shared_array(sa):
     assert sa.copy("y").tolist() == [[5] * 4] * 3
 
 
-def test_readers_that_wait_for_the_name_never_see_a_part(sa, python):
-    """The name is polled and attached at once, as many programs do; the array is whole."""
-    reader = python()
-    reader.start(
-        "seen = 0\n"
-        "while seen < 3000:\n"
-        "    if os.path.exists(path):\n"
-        "        try: a = sa.attach('x', True)\n"
-        "        except FileNotFoundError: continue\n"
-        "        seen += 1\n"
-        "        assert a.shape == (2000,) and (a == a[0]).all() and a[0] > 0\n",
-        path=os.path.join(os.environ["SHARR_STORE"], "x"),
-    )
-    number = 0
-    while reader.is_waiting(0):
-        number += 1
-        if number % 2:
-            sa.put("x", np.full(2000, number))
-        else:
-            with sa.building("x", 2000, int) as a:
-                a[:] = number
-        sa.delete("x")
-    reader.result()
-
-
 # building
 
 
