@@ -22,18 +22,20 @@ void draft_free(struct draft *draft)
 	if (!draft)
 		return;
 	draft_attributes_free(draft->attributes);
+	if (draft->grown_from >= 0)
+		close(draft->grown_from);
 	pthread_mutex_destroy(&draft->lock);
 	free(draft);
 }
 
-static struct draft *draft_alloc(const struct draft_client *client)
+struct draft *draft_new(const struct draft_client *client)
 {
 	struct draft *draft = calloc(1, sizeof(*draft));
 
 	if (!draft)
 		return NULL;
 	pthread_mutex_init(&draft->lock, NULL);
-	draft->staging.fd = -1;
+	draft->staging.fd = draft->grown_from = -1;
 	draft->process = client_process(client->thread);
 	draft->uid = client->uid;
 	return draft;
@@ -123,7 +125,7 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 		rc = check_name(fs, dir, dirfd, name, exclusive);
 	if (rc < 0)
 		return rc;
-	draft = draft_alloc(client);
+	draft = draft_new(client);
 	if (!draft)
 		return -ENOMEM;
 	rc = stage(dirfd, mode, client, draft, &fd);
@@ -186,6 +188,29 @@ bool draft_is_open(struct file *file)
 	return open;
 }
 
+bool draft_is_successor(const struct file *file)
+{
+	return file->draft && file->draft->grown_from >= 0;
+}
+
+void draft_opened(struct file *file)
+{
+	pthread_mutex_lock(&file->draft->lock);
+	file->draft->handles++;
+	pthread_mutex_unlock(&file->draft->lock);
+}
+
+void draft_closed(struct fs *fs, struct file *file)
+{
+	bool last;
+
+	pthread_mutex_lock(&file->draft->lock);
+	last = --file->draft->handles == 0;
+	pthread_mutex_unlock(&file->draft->lock);
+	if (last)
+		file_end_succession(fs, file);
+}
+
 /* Under the lock of the draft, so that nothing is written behind a tail that has just been. */
 static bool begin_change(struct draft *draft)
 {
@@ -204,6 +229,8 @@ ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t off
 
 	if (!begin_change(file->draft))
 		return -EFBIG;
+	if (offset < 0)
+		offset = lseek(file->fd, 0, SEEK_END);
 	count = pwrite(file->fd, data, bytes, offset);
 	if (count < 0)
 		count = file->draft->error = -errno;

@@ -5,7 +5,7 @@
  * When it is finished no one says: programs close the same file several times (dup, fork, stdio),
  * so that it is taken for finished when the process that created it has closed its last descriptor
  * and something was written, else when the last descriptor of all is gone. A writer that is killed
- * has not finished.
+ * has not finished. What others write past its end after that is the business of draft_grow.h.
  */
 #ifndef SHARRFS_DRAFT_H
 #define SHARRFS_DRAFT_H
@@ -49,6 +49,8 @@ struct draft {
 			  keeps it */
 	pid_t process; /* that created it; 0: not known */
 	uid_t uid;
+	int grown_from;         /* -1, or the array whose successor it is (draft_grow.h); owned */
+	unsigned handles;       /* opened while it was in the making */
 	struct staging staging; /* its descriptor is the file's */
 	struct draft_attribute *attributes;
 };
@@ -59,6 +61,9 @@ struct draft_client {
 	uid_t uid;
 	gid_t gid;
 };
+
+/* An empty one, of which nothing is staged yet; to be freed by draft_free. NULL: no memory. */
+struct draft *draft_new(const struct draft_client *client);
 
 /*
  * A new draft called `name` in `dir`, with one use of its file and one lookup of its inode.
@@ -76,12 +81,22 @@ int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
 /* Is the file a draft that is not published? Its data end nowhere then. */
 bool draft_is_open(struct file *file);
 
+/* Was it begun by a write past the end of an array that is published? */
+bool draft_is_successor(const struct file *file);
+
+/*
+ * A handle of it is opened, or closed: with the last one its successor is published. The file is
+ * the handle's.
+ */
+void draft_opened(struct file *file);
+void draft_closed(struct fs *fs, struct file *file);
+
 /* A draft's facts as the mount shows them. */
 int draft_facts(const struct file *file, struct facts *ret_facts);
 
 /*
- * write() at the end of which the file may be longer. The caller has checked draft_is_open; -EFBIG:
- * not any more.
+ * write() at the end of which the file may be longer; offset -1 is its end. The caller has checked
+ * draft_is_open; -EFBIG: not any more.
  */
 ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t offset);
 int draft_resize(struct file *file, off_t bytes);

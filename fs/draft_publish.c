@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "draft.h"
 #include "draft_attributes.h"
+#include "draft_grow.h"
 #include "file.h"
 #include "format.h"
 #include "fs.h"
@@ -61,6 +62,14 @@ static int write_tail(int fd, const struct stat *st, const struct format_meta *m
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
+static int describe(const struct draft *draft, uint64_t nbytes, unsigned char **ret_attrs,
+		    struct format_meta *ret_meta)
+{
+	return draft->grown_from >= 0
+		       ? draft_grow_describe(draft, nbytes, ret_attrs, ret_meta)
+		       : draft_attributes_describe(draft->attributes, nbytes, ret_attrs, ret_meta);
+}
+
 static int complete(struct fs *fs, struct file *file, uint64_t *ret_nbytes)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
@@ -71,8 +80,7 @@ static int complete(struct fs *fs, struct file *file, uint64_t *ret_nbytes)
 	if (rc == 0 && file->inode->view)
 		rc = npy_unwrap(fs, file, &st);
 	if (rc == 0)
-		rc = draft_attributes_describe(file->draft->attributes, (uint64_t)st.st_size,
-					       &attrs, &meta);
+		rc = describe(file->draft, (uint64_t)st.st_size, &attrs, &meta);
 	if (rc < 0)
 		return rc;
 	set_origin(file->draft, &meta.origin);
@@ -97,6 +105,8 @@ static int give_name(struct fs *fs, struct file *file)
 		rc = npyview_store_name(dir, name, in_store);
 	if (rc == 0)
 		rc = store_open_dir(fs, dir, &dirfd);
+	if (rc == 0 && file->draft->grown_from >= 0)
+		rc = draft_grow_check_place(file->draft, dirfd, in_store);
 	if (rc < 0)
 		return rc;
 	place = draft_place(dirfd, in_store);
@@ -108,17 +118,20 @@ int draft_publish(struct fs *fs, struct file *file)
 {
 	uint64_t nbytes = 0;
 	struct facts facts;
+	bool grown = file->draft->grown_from >= 0;
 	int rc = complete(fs, file, &nbytes);
 
+	if (rc == 0 && grown)
+		rc = draft_grow_hand_over(file->draft, file->fd);
 	if (rc == 0)
 		rc = give_name(fs, file);
 	if (rc < 0) {
 		file->draft->state = DRAFT_DROPPED;
-		return rc;
+		return grown && (rc == -ENOENT || rc == -ESTALE) ? 0 : rc; /* it was deleted */
 	}
 	file->nbytes = nbytes;
 	file->draft->state = DRAFT_PUBLISHED;
-	if (facts_of_fd(file->fd, &facts) == 0) {
+	if (!grown && facts_of_fd(file->fd, &facts) == 0) {
 		facts.st.st_size = (off_t)nbytes;
 		inode_report(&fs->inodes, file->inode, &facts);
 	}

@@ -100,6 +100,62 @@ static struct file *file_install(struct fs *fs, struct file *file)
 	return winner;
 }
 
+struct file *file_newest(struct fs *fs, struct file *file)
+{
+	struct file *newest;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	newest = file->successor;
+	if (newest)
+		newest->uses++;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	return newest ? newest : file;
+}
+
+/* Returns what it was before. */
+static struct file *set_successor(struct fs *fs, struct file *first, struct file *file)
+{
+	struct file *before;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	before = first->successor;
+	first->successor = file;
+	if (file) {
+		file->uses++;
+		first->inode->refs++;
+	}
+	pthread_mutex_unlock(&fs->inodes.lock);
+	return before;
+}
+
+int file_succeed(struct fs *fs, struct file *first, int fd, struct draft *draft,
+		 struct file **ret_file)
+{
+	struct file *file = file_alloc(first->inode, 0);
+	struct file *before;
+
+	if (!file) {
+		close(fd);
+		draft_free(draft);
+		return -ENOMEM;
+	}
+	file->fd = fd;
+	file->draft = draft;
+	before = set_successor(fs, first, file);
+	if (before)
+		file_release(fs, before);
+	*ret_file = file;
+	return 0;
+}
+
+void file_end_succession(struct fs *fs, struct file *file)
+{
+	struct file *successor = set_successor(fs, file, NULL);
+
+	if (successor)
+		file_release(fs, successor);
+}
+
 int file_adopt(struct fs *fs, struct inode *inode, int fd, struct draft *draft,
 	       struct file **ret_file)
 {
@@ -185,13 +241,14 @@ void file_release(struct fs *fs, struct file *file)
 
 	pthread_mutex_lock(&fs->inodes.lock);
 	last = --file->uses == 0;
-	if (last)
+	if (last && inode->file == file)
 		inode->file = NULL;
 	pthread_mutex_unlock(&fs->inodes.lock);
 	if (!last)
 		return;
 	if (file->draft)
 		draft_release(fs, file);
+	file_end_succession(fs, file);
 	file_free(fs, file);
 	inode_unref(&fs->inodes, inode);
 }
@@ -206,6 +263,8 @@ void file_close_all(struct fs *fs)
 
 		if (file->draft)
 			draft_drop(file);
+		if (file->successor)
+			draft_drop(file->successor);
 		file->uses = 1;
 		file_release(fs, file);
 	}

@@ -19,6 +19,8 @@ struct inode;
 
 struct file {
 	struct inode *inode;   /* holds one of its refs */
+	struct file *successor; /* what is written past the end of what was published
+				   (draft_grow.h): one of its uses; under the inode table's lock */
 	uint32_t uses;         /* opens, and handlers at work; under the inode table's lock */
 	int fd;                /* read-write where the store allows it, else read-only */
 	int write_error;       /* 0, or why fd is read-only: -EACCES, -EROFS, … */
@@ -50,6 +52,38 @@ int file_adopt(struct fs *fs, struct inode *inode, int fd, struct draft *draft,
 struct file *file_peek(struct fs *fs, struct inode *inode);
 
 void file_release(struct fs *fs, struct file *file);
+
+/*
+ * A file for a draft that takes over from `first`, and from the successor that this has: one use
+ * for `first`, one for the caller. The descriptor and the draft are the file's, on an error too.
+ */
+int file_succeed(struct fs *fs, struct file *first, int fd, struct draft *draft,
+		 struct file **ret_file);
+
+/* A use of the file's successor, or the file itself, without a use, if it has none. */
+struct file *file_newest(struct fs *fs, struct file *file);
+
+/* Let the successor go, if there is one. */
+void file_end_succession(struct fs *fs, struct file *file);
+
+/*
+ * What the kernel keeps of an open: the file, and whether it was in the making then, so that it may
+ * be written past its end ever after.
+ */
+static inline uint64_t file_handle(struct file *file, bool makers)
+{
+	return (uint64_t)(uintptr_t)file | makers;
+}
+
+static inline struct file *file_of_handle(uint64_t handle)
+{
+	return (struct file *)(uintptr_t)(handle & ~(uint64_t)1);
+}
+
+static inline bool file_handle_is_makers(uint64_t handle)
+{
+	return handle & 1;
+}
 
 /* At the end of the mount: close what clients still had open. */
 void file_close_all(struct fs *fs);

@@ -136,6 +136,12 @@ void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file
 		fuse_reply_buf(req, buffer, (size_t)count);
 }
 
+bool io_fits(struct file *file, off_t offset, size_t bytes)
+{
+	return draft_is_open(file) || is_spent(file) ||
+	       (offset >= 0 && clamp(bytes, offset, (off_t)file->nbytes) == bytes);
+}
+
 ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset)
 {
 	ssize_t count;
@@ -222,7 +228,7 @@ ssize_t io_copy(struct file *from, off_t from_offset, struct file *to, off_t to_
 	off_t end;
 	int rc = data_end(from, &end, &full);
 
-	if (draft_is_open(to) || from->header)
+	if (from->header)
 		return -EOPNOTSUPP; /* the kernel copies by read and write then */
 	if (rc == 0) {
 		bytes = clamp(bytes, from_offset, end);

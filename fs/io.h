@@ -7,6 +7,7 @@
 #define SHARRFS_IO_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,6 +32,9 @@ char *io_buffer(struct io_buffers *buffers);
 /* Answer a read. */
 void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file, size_t bytes,
 		   off_t offset);
+
+/* Can all of a write go to the file as it is now? Else it is cut, or makes the file grow. */
+bool io_fits(struct file *file, off_t offset, size_t bytes);
 
 /* Returns how much was written: cut at the end of the data, and -EFBIG from there on. */
 ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset);

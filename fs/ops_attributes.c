@@ -6,14 +6,24 @@
 #include <sys/xattr.h>
 
 #include "cleanup.h"
+#include "draft_grow.h"
+#include "file.h"
 #include "ops.h"
 #include "setattr.h"
 #include "store_at.h"
 #include "xattr.h"
 
-static void reply_attr(fuse_req_t req, struct inode *inode)
+/* Of a handle that has a successor: its size is nobody else's, and not to be kept. */
+static bool show_successor(struct fs *fs, const struct fuse_file_info *fi, off_t *ret_bytes)
+{
+	return fi && file_handle_is_makers(fi->fh) &&
+	       draft_grow_bytes(fs, file_of_handle(fi->fh), ret_bytes) == 0;
+}
+
+static void reply_attr(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
+	double timeout = inode->view ? 0 : fs->attr_timeout;
 	struct facts facts;
 	int rc = store_facts(fs, inode, &facts);
 
@@ -22,24 +32,43 @@ static void reply_attr(fuse_req_t req, struct inode *inode)
 		return;
 	}
 	inode_report(&fs->inodes, inode, &facts);
-	fuse_reply_attr(req, &facts.st, inode->view ? 0 : fs->attr_timeout);
+	if (show_successor(fs, fi, &facts.st.st_size))
+		timeout = 0;
+	fuse_reply_attr(req, &facts.st, timeout);
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	reply_attr(req, ops_inode(req, ino));
+	reply_attr(req, ops_inode(req, ino), fi);
+}
+
+/* Only ftruncate() comes with a handle. */
+static int resize_successor(struct fs *fs, const struct fuse_file_info *fi, off_t bytes,
+			    int *to_set)
+{
+	int rc = -ENODATA;
+
+	if (fi && *to_set & FUSE_SET_ATTR_SIZE && file_handle_is_makers(fi->fh))
+		rc = draft_grow_resize(fs, file_of_handle(fi->fh), bytes);
+	if (rc == -ENODATA)
+		return 0;
+	*to_set &= ~FUSE_SET_ATTR_SIZE;
+	return rc;
 }
 
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi)
 {
 	uid_t uid = fuse_req_ctx(req)->uid;
-	int rc = setattr_apply(ops_fs(req), ops_inode(req, ino), attr, to_set, uid);
+	struct inode *inode = ops_inode(req, ino);
+	int rc = resize_successor(ops_fs(req), fi, attr->st_size, &to_set);
 
+	if (rc == 0)
+		rc = setattr_apply(ops_fs(req), inode, attr, to_set, uid);
 	if (rc < 0)
 		ops_reply(req, rc);
 	else
-		reply_attr(req, ops_inode(req, ino));
+		reply_attr(req, inode, fi);
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t ino)

@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Handlers: open arrays and their data. The file handle is the struct file that all who have the
- * array open share.
+ * array open share, marked if this one was opened while it was in the making.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "draft.h"
+#include "draft_grow.h"
 #include "file.h"
 #include "ops.h"
 #include "store_at.h"
 
 static struct file *file_of(const struct fuse_file_info *fi)
 {
-	return (struct file *)(uintptr_t)fi->fh;
+	return file_of_handle(fi->fh);
+}
+
+/* What a handle reads and writes: for its makers that may be the array's successor. */
+static struct file *begin(struct fs *fs, const struct fuse_file_info *fi)
+{
+	struct file *file = file_of(fi);
+
+	return file_handle_is_makers(fi->fh) ? file_newest(fs, file) : file;
+}
+
+static void end(struct fs *fs, const struct fuse_file_info *fi, struct file *file)
+{
+	if (file != file_of(fi))
+		file_release(fs, file);
 }
 
 /* What the open flags ask for that the file cannot give. A published array's size is fixed. */
@@ -66,10 +81,18 @@ static int reply_open(fuse_req_t req, struct fuse_file_info *fi, struct file *fi
 	return fuse_reply_open(req, fi);
 }
 
+static void let_go(struct fs *fs, struct file *file, bool makers)
+{
+	if (makers)
+		draft_closed(fs, file);
+	file_release(fs, file);
+}
+
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
 	struct file *file;
+	bool makers;
 	int rc = file_acquire(fs, ops_inode(req, ino), &file);
 
 	if (rc < 0) {
@@ -83,14 +106,17 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	atomic_fetch_add_explicit(&fs->counters.opens, 1, memory_order_relaxed);
-	fi->fh = (uintptr_t)file;
+	makers = draft_is_open(file);
+	fi->fh = file_handle(file, makers);
+	if (makers)
+		draft_opened(file);
 	if (reply_open(req, fi, file) < 0) /* interrupted: there will be no release */
-		file_release(fs, file);
+		let_go(fs, file, makers);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	file_release(ops_fs(req), file_of(fi));
+	let_go(ops_fs(req), file_of(fi), file_handle_is_makers(fi->fh));
 	ops_reply(req, 0);
 }
 
@@ -98,15 +124,41 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t bytes, off_t offset, struct 
 {
 	struct fs *fs = ops_fs(req);
 
+	struct file *file = begin(fs, fi);
+
 	atomic_fetch_add_explicit(&fs->counters.reads, 1, memory_order_relaxed);
-	io_reply_read(req, &fs->buffers, file_of(fi), bytes, offset);
+	io_reply_read(req, &fs->buffers, file, bytes, offset);
+	end(fs, fi, file);
+}
+
+/* Where the end is only this daemon knows: the kernel may have been told of another. */
+static ssize_t write_as_maker(fuse_req_t req, const struct fuse_file_info *fi, const char *data,
+			      size_t bytes, off_t offset)
+{
+	struct fs *fs = ops_fs(req);
+	struct file *file = begin(fs, fi);
+	ssize_t count = 0;
+
+	if (fi->flags & O_APPEND)
+		offset = -1;
+	if (!io_fits(file, offset, bytes)) {
+		end(fs, fi, file);
+		count = draft_grow(fs, file_of(fi), fuse_req_ctx(req)->pid, &file);
+		if (count < 0)
+			return count;
+	}
+	count = io_write(file, data, bytes, offset);
+	end(fs, fi, file);
+	return count;
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t bytes, off_t offset,
 	      struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
-	ssize_t written = io_write(file_of(fi), data, bytes, offset);
+	ssize_t written = file_handle_is_makers(fi->fh)
+				  ? write_as_maker(req, fi, data, bytes, offset)
+				  : io_write(file_of(fi), data, bytes, offset);
 
 	atomic_fetch_add_explicit(&fs->counters.writes, 1, memory_order_relaxed);
 	if (written < 0)
@@ -118,22 +170,31 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t bytes, of
 /* One more of them could be the last that its creator has. Arrays are opened so that none comes. */
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct file *file = file_of(fi);
+	struct fs *fs = ops_fs(req);
+	struct file *file = begin(fs, fi);
+	int rc = file->draft ? draft_flush(fs, file, fuse_req_ctx(req)->pid) : 0;
 
-	ops_reply(req, file->draft ? draft_flush(ops_fs(req), file, fuse_req_ctx(req)->pid) : 0);
+	end(fs, fi, file);
+	ops_reply(req, rc);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-	int fd = file_of(fi)->fd;
+	struct fs *fs = ops_fs(req);
+	struct file *file = begin(fs, fi);
+	int rc = (datasync ? fdatasync(file->fd) : fsync(file->fd)) < 0 ? -errno : 0;
 
-	ops_reply(req, (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0);
+	end(fs, fi, file);
+	ops_reply(req, rc);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
 {
-	off_t found = io_seek(file_of(fi), offset, whence);
+	struct fs *fs = ops_fs(req);
+	struct file *file = begin(fs, fi);
+	off_t found = io_seek(file, offset, whence);
 
+	end(fs, fi, file);
 	if (found < 0)
 		ops_reply(req, (int)found);
 	else
@@ -143,15 +204,25 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t bytes,
 		  struct fuse_file_info *fi)
 {
-	ops_reply(req, io_allocate(file_of(fi), mode, offset, bytes));
+	struct fs *fs = ops_fs(req);
+	struct file *file = begin(fs, fi);
+	int rc = io_allocate(file, mode, offset, bytes);
+
+	end(fs, fi, file);
+	ops_reply(req, rc);
 }
 
 void op_copy_file_range(fuse_req_t req, fuse_ino_t from_ino, off_t from_offset,
 			struct fuse_file_info *from, fuse_ino_t to_ino, off_t to_offset,
 			struct fuse_file_info *to, size_t bytes, int flags)
 {
-	ssize_t copied = io_copy(file_of(from), from_offset, file_of(to), to_offset, bytes);
+	struct fs *fs = ops_fs(req);
+	struct file *source = begin(fs, from);
+	ssize_t copied = -EOPNOTSUPP; /* it may have to grow: the kernel copies by read and write */
 
+	if (!file_handle_is_makers(to->fh))
+		copied = io_copy(source, from_offset, file_of(to), to_offset, bytes);
+	end(fs, from, source);
 	if (copied < 0)
 		ops_reply(req, (int)copied);
 	else

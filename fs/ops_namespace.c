@@ -144,7 +144,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	atomic_fetch_add_explicit(&fs->counters.opens, 1, memory_order_relaxed);
 	entry = entry_of(fs, inode, &facts);
-	fi->fh = (uintptr_t)file;
+	fi->fh = file_handle(file, true);
+	draft_opened(file);
 	if (reply_create(req, &entry, fi, file) < 0) { /* interrupted: no release, no forget */
 		draft_drop(file);
 		file_release(fs, file);
