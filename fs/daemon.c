@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "session.h"
+
 /* The child's exit code, if it ends before it has reported. */
 static int wait_for(pid_t child, int report_fd)
 {
@@ -22,11 +24,11 @@ static int wait_for(pid_t child, int report_fd)
 		return EXIT_SUCCESS;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
-			return EXIT_FAILURE;
+			return EXIT_MOUNT_FAILED;
 	if (WIFEXITED(status) && WEXITSTATUS(status))
 		return WEXITSTATUS(status);
 	fputs("sharrfs: the daemon died before it served\n", stderr);
-	return EXIT_FAILURE;
+	return EXIT_MOUNT_FAILED;
 }
 
 int daemon_start(int *ret_report_fd)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sharrfs: a store of shared arrays, mounted. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "options.h"
@@ -12,8 +13,10 @@ int main(int argc, char **argv)
 
 	if (rc == OPTIONS_MOUNT)
 		rc = session_run(&options);
+	else if (rc < 0)
+		rc = rc == -EINVAL ? EXIT_FAILURE : EXIT_MOUNT_FAILED;
 	else
-		rc = rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		rc = EXIT_SUCCESS;
 	options_deinit(&options);
 	return rc;
 }

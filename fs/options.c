@@ -42,44 +42,59 @@ static const char *const mount_options[] = {
 	"noexec",      "sync", "async", "atime", "noatime", "dirsync", NULL,
 };
 
-/* For mount(8), which hands over what stands in fstab. */
+/* For mount(8), which hands over what stands in fstab, or of no effect on a view of a store. */
 static const char *const ignored_options[] = {
-	"defaults",
-	"auto",
-	"noauto",
-	"user",
-	"nouser",
-	"users",
-	"owner",
-	"group",
-	"nofail",
-	"_netdev",
-	"relatime",
-	"nodiratime",
-	"default_permissions",
-	NULL,
+	"defaults",    "auto",          "noauto",   "user",       "nouser",     "users",
+	"owner",       "group",         "nofail",   "_netdev",    "relatime",   "norelatime",
+	"strictatime", "nostrictatime", "lazytime", "nolazytime", "diratime",   "nodiratime",
+	"iversion",    "noiversion",    "mand",     "nomand",     "symfollow",  "nosymfollow",
+	"silent",      "loud",          "",         "default_permissions", NULL,
 };
 
 static const char *const ignored_prefixes[] = {"x-", "X-", "user=", "comment=", NULL};
+
+/*
+ * What other file systems take, or what comes near an option, and why it is none here. The kernel
+ * checks permissions by what the mount shows: an owner or a mode that is not the store's would let
+ * in by one path who is kept out by the other.
+ */
+static const struct refusal {
+	const char *option; /* with a value, if it ends with '=' */
+	const char *instead;
+} refusals[] = {
+	{"uid=", "arrays have the owner that they have in the store: change that with chown"},
+	{"gid=", "arrays have the group that they have in the store: change that with chgrp"},
+	{"umask=", "arrays have the mode that they have in the store, new ones by the umask of who "
+		   "creates them: use chmod and umask"},
+	{"fmask=", "arrays have the mode that they have in the store: change that with chmod"},
+	{"dmask=", "groups have the mode that they have in the store: change that with chmod"},
+	{"allow_root", "use allow_other, which lets others in with the permissions of the store"},
+	{"remount", "umount and mount again, or 'mount -o remount,bind,ro' for a read-only view"},
+	{"io", "use io=auto, io=passthrough or io=fallback"},
+	{"store", "use store=DIRECTORY"},
+	{"strict=", "use strict alone"},
+	{NULL, NULL},
+};
 
 static const char help[] =
 	"usage: sharrfs [SOURCE] MOUNTPOINT [-f] [-o OPTION[,OPTION...]]\n"
 	"\n"
 	"Mount a directory in which every shared array of the store SOURCE (/dev/shm) is a file.\n"
 	"\n"
-	"  -f                      stay in the foreground\n"
-	"  -o io=auto              map the arrays' own pages where the kernel can (the default)\n"
-	"  -o io=passthrough       or do not mount at all\n"
-	"  -o io=fallback          never: maps are copies as of open, writers cannot share them\n"
-	"  -o strict               let the kernel cache no names and attributes\n"
-	"  -o allow_other          let other users in, with the permissions that the store has\n"
-	"  -o ro                   read-only\n"
-	"  -o store=DIR            the store, if SOURCE cannot be it (as in some fstab lines)\n"
-	"  -o nosuid,nodev,...     the usual options of mount(8)\n"
-	"  -h, --help              this text\n"
-	"  -V, --version           versions of sharrfs and libfuse\n"
+	"  -f                   stay in the foreground\n"
+	"  -o store=DIR         the store, if SOURCE cannot be it (as in some fstab lines)\n"
+	"  -o io=auto           map the arrays' own pages where the kernel can (the default)\n"
+	"  -o io=passthrough    or do not mount at all\n"
+	"  -o io=fallback       never: maps are copies as of open, writers cannot share them\n"
+	"  -o strict            let the kernel cache no names and attributes\n"
+	"  -o allow_other       let other users in, with the permissions that the store has\n"
+	"  -o ro, rw            read-only or not\n"
+	"  -o suid, nosuid, dev, nodev, exec, noexec, sync, async, dirsync, atime, noatime\n"
+	"                       as mount(8) has them; what else stands in fstab is passed over\n"
+	"  -h, --help           this text\n"
+	"  -V, --version        versions of sharrfs and libfuse\n"
 	"\n"
-	"To unmount: umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT.\n";
+	"To unmount: umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT. More: man sharrfs.\n";
 
 __attribute__((format(printf, 1, 2))) static int complain(const char *format, ...)
 {
@@ -109,6 +124,27 @@ static bool starts_with_one(const char *const *list, const char *word)
 	return false;
 }
 
+static const struct refusal *find_refusal(const char *argument)
+{
+	size_t bytes = strcspn(argument, "=");
+	const struct refusal *refusal;
+
+	bytes += argument[bytes] == '=';
+	for (refusal = refusals; refusal->option; refusal++)
+		if (strlen(refusal->option) == bytes && !strncmp(refusal->option, argument, bytes))
+			return refusal;
+	return NULL;
+}
+
+static int refuse(const char *argument)
+{
+	const struct refusal *refusal = find_refusal(argument);
+
+	if (refusal)
+		return complain("'%s' is no option of sharrfs: %s", argument, refusal->instead);
+	return complain("unknown option '%s' (see sharrfs --help)", argument);
+}
+
 static int take_word(struct parsed *parsed, const char *word)
 {
 	if (parsed->word_count == 2)
@@ -130,7 +166,7 @@ static int process(void *data, const char *argument, int key, struct fuse_args *
 		return 1;
 	if (is_among(ignored_options, argument) || starts_with_one(ignored_prefixes, argument))
 		return 0;
-	complain("unknown option '%s' (see sharrfs --help)", argument);
+	refuse(argument);
 	return -1;
 }
 
@@ -148,22 +184,31 @@ static int parse_io(const char *word, enum io_mode *ret_io)
 	return 0;
 }
 
+static int complain_of_path(const char *what, const char *path, int error)
+{
+	if (error == ENOENT)
+		complain("the %s %s does not exist: make it with mkdir", what, path);
+	else if (error == ENOTCONN)
+		complain("the %s %s is a mount whose daemon is gone: umount it first", what, path);
+	else if (error == ENOTDIR)
+		complain("the %s %s is not a directory", what, path);
+	else
+		complain("the %s %s cannot be reached: %s", what, path, strerror(error));
+	return -ENODEV;
+}
+
 static int resolve(const char *what, const char *path, char **ret_path)
 {
-	CLEANUP_FREE char *resolved = realpath(path, NULL);
+	CLEANUP_FREE char *resolved = NULL;
 	struct stat st;
 
-	if (!resolved || stat(resolved, &st) < 0) {
-		if (errno == ENOENT)
-			return complain("the %s %s does not exist: make it with mkdir", what, path);
-		if (errno == ENOTCONN)
-			return complain(
-				"the %s %s is a mount whose daemon is gone: umount it first", what,
-				path);
-		return complain("the %s %s cannot be reached: %s", what, path, strerror(errno));
-	}
+	if (!*path)
+		return complain("the %s has no name: give a directory", what);
+	resolved = realpath(path, NULL);
+	if (!resolved || stat(resolved, &st) < 0)
+		return complain_of_path(what, path, errno);
 	if (!S_ISDIR(st.st_mode))
-		return complain("the %s %s is not a directory", what, path);
+		return complain_of_path(what, path, ENOTDIR);
 	*ret_path = steal_ptr(resolved);
 	return 0;
 }
@@ -238,6 +283,8 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	int rc;
 
 	*ret_options = (struct options){.mount_args = FUSE_ARGS_INIT(argc, argv)};
+	if (argc > 1 && !strcmp(argv[argc - 1], "-o"))
+		return complain("-o needs an option behind it (see sharrfs --help)");
 	rc = fuse_opt_parse(&ret_options->mount_args, &parsed, templates, process) < 0 ? -EINVAL
 										       : 0;
 	if (rc == 0 && parsed.help) {

@@ -32,8 +32,9 @@ struct options {
 };
 
 /*
- * Returns an outcome, or -EINVAL after one line on standard error that says what is wrong. What
- * *ret_options holds is freed by options_deinit in any case.
+ * Returns an outcome, or after one line on standard error that says what is wrong -EINVAL for a
+ * wrong call, and -ENODEV for a store or mount point that cannot be had. What *ret_options holds is
+ * freed by options_deinit in any case.
  */
 int options_parse(int argc, char **argv, struct options *ret_options);
 

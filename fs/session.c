@@ -38,7 +38,7 @@ struct session {
 static int complain(const char *what, const char *about, const char *why)
 {
 	fprintf(stderr, "sharrfs: %s%s%s: %s\n", what, *about ? " " : "", about, why);
-	return EXIT_FAILURE;
+	return EXIT_MOUNT_FAILED;
 }
 
 /* What a mount as such needs, so that its lack is told in words that help. */

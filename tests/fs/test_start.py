@@ -16,9 +16,12 @@ from support.wait import wait_for
 pytestmark = pytest.mark.fuse
 
 
-def one_line(done) -> str:
+WRONG_CALL, MOUNT_FAILED = 1, 32  # the exit codes of mount(8)
+
+
+def one_line(done, code=MOUNT_FAILED) -> str:
     """The complaint of a start that failed: exactly one line, and nothing on standard output."""
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("sharrfs: ")
@@ -37,24 +40,65 @@ def test_version_and_help():
     ("arguments", "words"),
     [
         ([], "where to mount"),
-        (["{store}", "{area}/none"], "{area}/none does not exist: make it with mkdir"),
-        (["{area}/none", "{area}"], "the store {area}/none does not exist"),
-        (["{store}", "{area}/file"], "{area}/file is not a directory"),
-        (["{area}/file", "{area}"], "the store {area}/file is not a directory"),
-        (["{store}", "{store}/below"], "lies within the store"),
-        (["{store}", "{area}", "-o", "bogus"], "unknown option 'bogus'"),
-        (["{store}", "{area}", "-o", "ro,x=1"], "unknown option 'x=1'"),
-        (["{store}", "{area}", "--bogus"], "unknown option '--bogus'"),
-        (["{store}", "{area}", "-o", "io=fast"], "io=fast is not one of"),
         (["{store}", "{area}", "third"], "too many arguments, from 'third' on"),
+        (["{store}", ""], "the mount point has no name"),
+        (["", "{area}"], "the store has no name"),
+        (["{store}", "{area}", "-o"], "-o needs an option behind it"),
+        (["{store}", "{area}", "--bogus"], "unknown option '--bogus'"),
+        (["{store}", "{store}/below"], "lies within the store"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_call_is_told_in_one_line(store, area, arguments, words):
-    (area / "file").touch()
     os.mkdir(store / "below")
     places = {"store": store, "area": area}
     done = run_sharrfs(*[argument.format(**places) for argument in arguments])
+    assert words in one_line(done, WRONG_CALL)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("bogus", "unknown option 'bogus'"),
+        ("ro,x=1", "unknown option 'x=1'"),
+        ("ronly", "unknown option 'ronly'"),
+        ("io=fast", "io=fast is not one of io=auto, io=passthrough and io=fallback"),
+        ("io=", "io= is not one of"),
+        ("io", "'io' is no option of sharrfs: use io=auto,"),
+        ("store=", "the store has no name"),
+        ("store", "use store=DIRECTORY"),
+        ("strict=no", "use strict alone"),
+        ("uid=1000", "change that with chown"),
+        ("gid=1000", "change that with chgrp"),
+        ("umask=077", "use chmod and umask"),
+        ("fmask=077", "change that with chmod"),
+        ("dmask=077", "change that with chmod"),
+        ("allow_root", "use allow_other"),
+        ("remount,ro", "umount and mount again, or 'mount -o remount,bind,ro'"),
+    ],
+)
+def test_wrong_option_is_told_in_one_line(store, area, option, words):
+    line = one_line(run_sharrfs(store, area, "-o", option), WRONG_CALL)
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{store}", "{area}/none"], "{area}/none does not exist: make it with mkdir"),
+        (["{area}/none", "{area}"], "the store {area}/none does not exist"),
+        (["{store}", "{area}", "-o", "store={area}/none"], "the store {area}/none does not exist"),
+        (["{store}", "{area}/file"], "{area}/file is not a directory"),
+        (["{area}/file", "{area}"], "the store {area}/file is not a directory"),
+        (["{area}/file/x", "{area}"], "the store {area}/file/x is not a directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+@pytest.mark.parametrize("how", [[], ["-f"]], ids=["daemon", "foreground"])
+def test_place_that_cannot_be_had_is_told_in_one_line(store, area, arguments, words, how):
+    (area / "file").touch()
+    places = {"store": store, "area": area}
+    done = run_sharrfs(*[argument.format(**places) for argument in arguments], *how)
     assert words.format(**places) in one_line(done)
 
 
@@ -69,8 +113,9 @@ def test_missing_device_is_told(store, area):
     assert "modprobe fuse" in one_line(done)
 
 
-def test_second_mount_on_the_same_point_is_refused(store, mount):
-    assert "umount it first" in one_line(run_sharrfs(store, mount(store)))
+@pytest.mark.parametrize("how", [[], ["-f"]], ids=["daemon", "foreground"])
+def test_second_mount_on_the_same_point_is_refused(store, mount, how):
+    assert "umount it first" in one_line(run_sharrfs(store, mount(store), *how))
 
 
 def test_mount_of_a_killed_daemon_is_told(store, mount):
@@ -135,28 +180,11 @@ def test_killed_daemon_loses_nothing(sa, store, mount, direct):
 
 def test_options_of_fstab_are_taken(store, mount):
     options = "rw,dev,suid,noexec,auto,user,nofail,_netdev,x-systemd.automount,comment=a,defaults"
-    mounted = mount(store, *options.split(","))
+    mounted = mount(store, *options.split(","), "lazytime", "strictatime", "nodiratime", "")
     with open("/proc/self/mountinfo") as lines:
         (line,) = [line for line in lines if f" {mounted} " in line]
     assert line.split()[5].split(",")[:2] == ["rw", "noexec"]
     assert f" fuse.sharrfs {store} " in line
-
-
-def test_mount_helper(store, area):
-    """mount -t fuse.sharrfs, as fstab does it; mount(8) looks in its own PATH only."""
-    (area / "m").mkdir()
-    script = """
-        mount -t tmpfs none /usr/local/sbin && ln -s "$0" /usr/local/sbin/sharrfs &&
-        mount -t fuse.sharrfs -o nodev,allow_other "$1" "$2" &&
-        getfattr --absolute-names --only-values -n user.sharr.store "$2" && umount "$2"
-    """
-    done = subprocess.run(
-        with_mounts(script, SHARRFS, store, area / "m"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout, done.stderr, done.returncode) == (str(store), "", 0)
 
 
 def test_read_only_mount(sa, store, mount, errno_of):

@@ -19,3 +19,10 @@ def with_mounts(script: str, *arguments: str | os.PathLike) -> list[str | os.Pat
     """The command that runs a shell script there, with arguments from $0 on; needs root."""
     unshare = ["unshare", "--mount", "--propagation", "unchanged"]
     return [*unshare, "sh", "-c", PRIVATE + script, *arguments]
+
+
+def contained(script: str, *arguments: str | os.PathLike) -> list[str | os.PathLike]:
+    """Likewise, and whatever it starts, daemons included, ends with the script."""
+    unshare = ["unshare", "--mount", "--propagation", "unchanged", "--pid", "--fork"]
+    script = f"{PRIVATE}mount -t proc proc /proc || exit 99\n{script}"
+    return [*unshare, "--kill-child", "sh", "-c", script, *arguments]
