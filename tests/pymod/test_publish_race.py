@@ -13,6 +13,7 @@ import signal
 
 import numpy as np
 import pytest
+from support.unchanged import Unchanged
 from support.wait import wait_for
 
 # Each round has a name of its own, which goes when all readers have reported that they saw it.
@@ -92,30 +93,6 @@ def test_readers_that_poll_for_the_name_see_whole_arrays_100_000_times(
     sa, store, area, python, old_of
 ):
     run_race(sa, store, area, python, old_of, 100_000)
-
-
-def used(store) -> int:
-    """Blocks taken: nameless files too."""
-    status = os.statvfs(store)
-    return status.f_blocks - status.f_bfree
-
-
-class Unchanged:
-    """Asserts at the end of its block that a process has left nothing: name, descriptor, space."""
-
-    def __init__(self, store, pid=None):
-        self.store, self.pid = store, pid
-
-    def seen(self):
-        fds = len(os.listdir(f"/proc/{self.pid}/fd")) if self.pid else 0
-        return self.store.names(), fds, used(self.store)
-
-    def __enter__(self):
-        self.before = self.seen()
-
-    def __exit__(self, kind, value, traceback):
-        if kind is None:
-            assert self.seen() == self.before
 
 
 RAISED = ["1 / 0", "raise KeyboardInterrupt", "raise SystemExit", "raise GeneratorExit", "a[9**9]"]
@@ -201,7 +178,7 @@ def test_killed_at_any_moment_leaves_the_old_array_or_the_new_one(sa, store, pyt
     assert [item.name for item in sa.list()] == [b"x"]
     assert store.names() == ["x"]
     sa.delete("x")
-    assert used(store) == 0
+    assert store.is_empty()
 
 
 def test_interrupted_put_is_whole_or_not_there(sa, store, python):
@@ -218,4 +195,4 @@ def test_interrupted_put_is_whole_or_not_there(sa, store, python):
         assert sa.attach("x").sum() == 100_000
         assert store.names() == ["x"]
         sa.delete("x")
-    assert used(store) == 0
+    assert store.is_empty()

@@ -82,3 +82,8 @@ class Store(os.PathLike):
     def names(self) -> list[str]:
         """What lies there, foreign files included."""
         return sorted(os.listdir(self.path))
+
+    def is_empty(self) -> bool:
+        """No name, and no block taken by a file without one."""
+        status = os.statvfs(self.path)
+        return not self.names() and status.f_blocks == status.f_bfree
