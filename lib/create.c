@@ -147,7 +147,9 @@ static int create_in_mount(const char *name, const struct sharr_spec *spec, cons
 
 	error_clear();
 	r = name_init(name, &place);
-	if (r < 0 || !mount_has(&place))
+	if (r == 0)
+		r = mount_has(&place);
+	if (r <= 0)
 		return r;
 	r = describe(spec, &meta, &attrs);
 	if (r == 0 && flags & ~(data ? SHARR_REPLACE : CREATE_FLAGS))

@@ -16,15 +16,17 @@
 #include "mount.h"
 #include "whole.h"
 
-bool mount_has(const struct name *name)
+int mount_has(const struct name *name)
 {
 	CLEANUP_FD int dir = -1;
 
 	if (name->in_mount || name->in_store)
 		return name->in_mount;
 	dir = openat(name->at, name->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* Of directories inside a mount only the root has attributes: look at what all of them have. */
-	return dir >= 0 && mount_is_sharrfs(dir);
+	if (dir >= 0 && mount_is_sharrfs(dir))
+		return 1;
+	/* ENOENT of a directory that was removed meanwhile, too: not to be taken for another's. */
+	return (dir < 0 || mount_is_fuse(dir)) && errno == ENOENT ? -ENOENT : 0;
 }
 
 static int set_attributes(int fd, const struct sharr_spec *spec, const struct format_meta *meta)

@@ -7,14 +7,12 @@
 #ifndef SHARR_MOUNT_CREATE_H
 #define SHARR_MOUNT_CREATE_H
 
-#include <stdbool.h>
-
 #include "format.h"
 #include "name.h"
 #include "sharr.h"
 
-/* Does this name lead into a mounted sharrfs? */
-bool mount_has(const struct name *name);
+/* 1: this name leads into a mounted sharrfs; 0: it does not. -ENOENT: its directory is not there. */
+int mount_has(const struct name *name);
 
 /*
  * data: what it holds, or NULL for zeros, whose space is reserved unless flags has SHARR_SPARSE.
