@@ -98,21 +98,6 @@ static int set_size(struct fs *fs, struct inode *inode, const struct facts *fact
 	return rc;
 }
 
-/* An open inode has its descriptor, and may have no name any more. */
-static int open_target(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
-{
-	struct file *file = file_peek(fs, inode);
-	int rc = 0;
-
-	if (!file)
-		return store_open(fs, inode, ret_fd, ret_facts);
-	*ret_fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-	if (*ret_fd < 0)
-		rc = -errno;
-	file_release(fs, file);
-	return rc < 0 ? rc : store_facts(fs, inode, ret_facts);
-}
-
 /* A view is no directory of the store. What is in it is an array that is shown read-only. */
 static bool is_fixed(const struct inode *inode)
 {
@@ -124,7 +109,7 @@ int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, i
 {
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = is_fixed(inode) ? -EPERM : open_target(fs, inode, &fd, &facts);
+	int rc = is_fixed(inode) ? -EPERM : store_open_shown(fs, inode, &fd, &facts);
 
 	if (rc == 0)
 		rc = check_owner(&facts, to_set, uid);

@@ -296,6 +296,22 @@ int store_facts(struct fs *fs, struct inode *inode, struct facts *ret_facts)
 	return rc;
 }
 
+int store_open_shown(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+{
+	struct file *file = file_peek(fs, inode);
+	CLEANUP_FD int fd = -1;
+	int rc;
+
+	if (!file)
+		return store_open(fs, inode, ret_fd, ret_facts);
+	fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	rc = fd < 0 ? -errno : facts_of_file(fs, file, ret_facts);
+	file_release(fs, file);
+	if (rc == 0)
+		*ret_fd = steal_fd(&fd);
+	return rc;
+}
+
 int store_open_tail(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
 {
 	struct file *file = file_peek(fs, inode);

@@ -44,7 +44,13 @@ int store_look_and_open(struct fs *fs, int dirfd, const char *name, int *ret_fd,
  */
 int store_facts(struct fs *fs, struct inode *inode, struct facts *ret_facts);
 
-/* Open anew what an O_PATH descriptor is of. */
+/*
+ * Likewise, and a descriptor of it (perhaps O_PATH, to be opened anew for anything else). The
+ * caller closes it.
+ */
+int store_open_shown(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts);
+
+/* Open anew what a descriptor, O_PATH or not, is of. */
 int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd);
 
 /*

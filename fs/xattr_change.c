@@ -91,7 +91,7 @@ int xattr_change(struct fs *fs, struct inode *inode, const char *name, const cha
 	CLEANUP_FD int path_fd = -1;
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = store_open(fs, inode, &path_fd, &facts);
+	int rc = store_open_shown(fs, inode, &path_fd, &facts);
 
 	if (rc == 0)
 		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);

@@ -114,6 +114,19 @@ def test_attributes_of_a_deleted_array_that_is_open(sa, either):
         assert os.getxattr(file.fileno(), "user.sharr.shape") == b"3,4"
 
 
+def test_attributes_are_set_on_a_deleted_array_that_is_open(sa, either):
+    array = sa.create("x", (3, 4))
+    with open(either / "x", "rb") as file:
+        os.unlink(either / "x")
+        os.setxattr(file.fileno(), "user.sharr.shape", b"12")
+        os.setxattr(file.fileno(), "user.units", b"EUR")
+        os.chmod(file.fileno(), 0o600)
+        assert os.getxattr(file.fileno(), "user.sharr.shape") == b"12"
+        assert os.getxattr(file.fileno(), "user.units") == b"EUR"
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+    assert array.shape == (3, 4)
+
+
 def test_array_of_the_original_has_attributes_too(old, either, errno_of):
     old.run("a = sa.create('shm://x', (3, 4), np.int16)")
     assert os.stat(either / "x").st_size == 24
