@@ -267,6 +267,17 @@ static size_t path_bytes(const struct inode *inode)
 	return bytes;
 }
 
+/*
+ * Under the lock: why an inode has no path. Unless a name on the way was removed, it is another
+ * file's now, and the kernel is to look again: there always was something.
+ */
+static int lost(const struct inode *inode)
+{
+	while (inode->hashed)
+		inode = inode->parent;
+	return inode->removed ? -ENOENT : -ESTALE;
+}
+
 /* Under the lock. Filled from its end, where the walk to the root begins. */
 static int path_of(const struct inode *inode, char **ret_path)
 {
@@ -275,7 +286,7 @@ static int path_of(const struct inode *inode, char **ret_path)
 	char *at;
 
 	if (!bytes)
-		return -ENOENT;
+		return lost(inode);
 	path = malloc(bytes);
 	if (!path)
 		return -ENOMEM;
@@ -306,12 +317,14 @@ int inode_path(struct inode_table *table, struct inode *inode, char **ret_path)
 int inode_place(struct inode_table *table, struct inode *inode, char **ret_parent, char **ret_name)
 {
 	CLEANUP_FREE char *name = NULL;
-	int rc = -ENOENT;
+	int rc;
 
 	pthread_mutex_lock(&table->lock);
 	if (inode->hashed && inode->parent) {
 		name = strdup(inode->name);
 		rc = name ? path_of(inode->parent, ret_parent) : -ENOMEM;
+	} else {
+		rc = inode->hashed ? -ENOENT : lost(inode);
 	}
 	pthread_mutex_unlock(&table->lock);
 	if (rc < 0)
@@ -361,8 +374,10 @@ void inode_removed(struct inode_table *table, struct inode *parent, const char *
 
 	pthread_mutex_lock(&table->lock);
 	inode = find(table, parent, name);
-	if (inode)
+	if (inode) {
 		hash_out(table, inode);
+		inode->removed = true;
+	}
 	pthread_mutex_unlock(&table->lock);
 }
 

@@ -38,6 +38,7 @@ struct inode {
 	uint64_t lookups;     /* that the kernel has not taken back by FORGET */
 	uint32_t refs;        /* children, and one for an open file */
 	bool hashed;          /* false: its name is gone, or is another file's now */
+	bool removed;         /* why it is not hashed: the name is gone */
 	struct file *file;    /* NULL unless open; owned by file.c */
 	struct reported reported;
 	struct identity id;
@@ -94,11 +95,13 @@ void inode_report(struct inode_table *table, struct inode *inode, const struct f
 bool inode_is_as_reported(struct inode_table *table, struct inode *inode,
 			  const struct facts *facts);
 
-/* The path below the root, "" for the root itself; the caller frees. -ENOENT: it has none any more.
+/*
+ * The path below the root, "" for the root itself; the caller frees. -ENOENT: it has none any more;
+ * -ESTALE: nor has it, since another file is there now.
  */
 int inode_path(struct inode_table *table, struct inode *inode, char **ret_path);
 
-/* The path of the parent, and the name; the caller frees both. */
+/* The path of the parent, and the name; the caller frees both. Errors as above. */
 int inode_place(struct inode_table *table, struct inode *inode, char **ret_parent, char **ret_name);
 
 /*

@@ -64,6 +64,28 @@ static struct pin_name *find_name(struct pins *pins, const struct inode *parent,
 	return NULL;
 }
 
+static struct pin_held *find_held(struct pins *pins, const struct identity *id)
+{
+	int i;
+
+	for (i = 0; i < PINS_HELD; i++)
+		if (pins->held[i].since_ns && identity_equal(&pins->held[i].id, id))
+			return &pins->held[i];
+	return NULL;
+}
+
+/* A free place, or that of the oldest. */
+static struct pin_held *room_to_hold(struct pins *pins)
+{
+	struct pin_held *slot = &pins->held[0];
+	int i;
+
+	for (i = 1; i < PINS_HELD; i++)
+		if (pins->held[i].since_ns < slot->since_ns)
+			slot = &pins->held[i];
+	return slot;
+}
+
 int pins_init(struct pins *pins)
 {
 	memset(pins, 0, sizeof(*pins));
@@ -76,25 +98,33 @@ void pins_deinit(struct pins *pins)
 	pthread_mutex_destroy(&pins->lock);
 }
 
-/* If there is no room, there are more at once than this is worth, and ESTALE may show. */
+/* In its place, a free one, or that of the oldest. */
+static struct pin_name *room_to_expect(struct pins *pins, const struct inode *parent, uint64_t hash)
+{
+	struct pin_name *slot = find_name(pins, parent, hash);
+	int i;
+
+	if (slot)
+		return slot;
+	slot = &pins->names[0];
+	for (i = 1; i < PINS_NAMES; i++)
+		if (pins->names[i].since_ns < slot->since_ns)
+			slot = &pins->names[i];
+	return slot;
+}
+
 void pins_expect(struct pins *pins, const struct inode *parent, const char *name)
 {
 	uint64_t hash = hash_of(name);
 	int64_t now = now_ns();
 	struct pin_name *slot;
-	int i;
 
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now - life_ns);
-	slot = find_name(pins, parent, hash);
-	for (i = 0; i < PINS_NAMES && !slot; i++) {
-		if (!pins->names[i].since_ns) {
-			slot = &pins->names[i];
-			atomic_fetch_add(&pins->used, 1);
-		}
-	}
-	if (slot)
-		*slot = (struct pin_name){.since_ns = now, .parent = parent, .hash = hash};
+	slot = room_to_expect(pins, parent, hash);
+	if (!slot->since_ns)
+		atomic_fetch_add(&pins->used, 1);
+	*slot = (struct pin_name){.since_ns = now, .parent = parent, .hash = hash};
 	pthread_mutex_unlock(&pins->lock);
 }
 
@@ -111,16 +141,15 @@ bool pins_want(struct pins *pins, const struct inode *parent, const char *name)
 	return wanted;
 }
 
-/* In a free place, or in that of the oldest. */
+/* Names that are replaced all the time are looked up all the time, and each file is held once. */
 void pins_hold(struct pins *pins, const struct identity *id, int fd)
 {
-	struct pin_held *slot = &pins->held[0];
-	int i;
+	struct pin_held *slot;
 
 	pthread_mutex_lock(&pins->lock);
-	for (i = 1; i < PINS_HELD; i++)
-		if (pins->held[i].since_ns < slot->since_ns)
-			slot = &pins->held[i];
+	slot = find_held(pins, id);
+	if (!slot)
+		slot = room_to_hold(pins);
 	if (slot->since_ns)
 		free_held(pins, slot);
 	*slot = (struct pin_held){.since_ns = now_ns(), .id = *id, .fd = fd};
@@ -130,19 +159,16 @@ void pins_hold(struct pins *pins, const struct identity *id, int fd)
 
 int pins_get(struct pins *pins, const struct identity *id)
 {
+	const struct pin_held *held;
 	int fd = -1;
-	int i;
 
 	if (!atomic_load(&pins->used))
 		return -1;
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
-	for (i = 0; i < PINS_HELD; i++) {
-		if (pins->held[i].since_ns && identity_equal(&pins->held[i].id, id)) {
-			fd = fcntl(pins->held[i].fd, F_DUPFD_CLOEXEC, 0);
-			break;
-		}
-	}
+	held = find_held(pins, id);
+	if (held)
+		fd = fcntl(held->fd, F_DUPFD_CLOEXEC, 0);
 	pthread_mutex_unlock(&pins->lock);
 	return fd;
 }

@@ -6,7 +6,7 @@
  * after an ESTALE whatever is found under that name is held, by an O_PATH descriptor, for what is
  * to follow. (More than one at a time: the retry makes two lookups, and others make theirs.)
  *
- * A descriptor keeps a deleted file's memory: it is let go after a tenth of a second.
+ * A descriptor keeps a deleted file's memory: it is let go after half a second.
  */
 #ifndef SHARRFS_PINS_H
 #define SHARRFS_PINS_H
@@ -21,9 +21,9 @@
 struct inode;
 
 enum {
-	PINS_NAMES = 8,
-	PINS_HELD = 8,
-	PINS_LIFE_MS = 100, /* more than from one request of a client to the next */
+	PINS_NAMES = 32,
+	PINS_HELD = 128,
+	PINS_LIFE_MS = 500, /* more than a client takes from one request to the next when all is busy */
 };
 
 struct pins {

@@ -74,6 +74,39 @@ def test_no_reader_ever_sees_another_error_than_that_it_is_gone(sa, store, eithe
     assert not wrong
 
 
+def test_many_readers_of_names_that_are_replaced_all_the_time(sa, store, either):
+    names = [f"x{i}" for i in range(6)]
+    stop, wrong = threading.Event(), []
+
+    def replace(number):
+        while not stop.is_set():
+            for name in names:
+                sa.put(name, np.zeros(number), replace=True)
+
+    def read(number):
+        for i in range(300):
+            path = either / names[(i + number) % len(names)]
+            try:
+                with open(path, "rb", buffering=0) as file:
+                    wrong.extend([] if len(file.read()) in (80, 160) else [path])
+            except OSError as error:
+                wrong.append(repr(error))
+
+    for number in (10, 20):
+        for name in names:
+            sa.put(name, np.zeros(number), replace=True)
+    replacers = [threading.Thread(target=replace, args=[n]) for n in (10, 20)]
+    readers = [threading.Thread(target=read, args=[n]) for n in range(6)]
+    for thread in replacers + readers:
+        thread.start()
+    for thread in readers:
+        thread.join()
+    stop.set()
+    for thread in replacers:
+        thread.join()
+    assert not wrong
+
+
 def test_group_that_was_renamed_directly_is_found_again(sa, store, either, errno_of):
     os.mkdir(store / "a")
     sa.create("shm://a/x", 3)
