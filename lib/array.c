@@ -26,6 +26,8 @@ int array_new(const char *name, int fd, const struct stat *st, const struct form
 		return -ENOMEM;
 	array->map_bytes = (size_t)format_map_bytes(meta);
 	array->readonly = readonly;
+	array->in_mount = false;
+	array->mount_map = 0;
 	array->hold_fd = -1;
 	array->draft = NULL;
 	r = map_file(fd, array->map_bytes, readonly, &array->data);
@@ -71,6 +73,8 @@ int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 	if (r < 0)
 		return r;
 	r = array_new(name, opened.fd, &opened.st, &opened.meta, readonly, ret_array);
+	if (r == 0)
+		(*ret_array)->in_mount = opened.in_mount;
 	if (r == 0 && ephemeral_is(&opened))
 		(*ret_array)->hold_fd = steal_fd(&opened.fd);
 	opened_deinit(&opened);

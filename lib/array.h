@@ -25,7 +25,9 @@ struct sharr {
 	void *data; /* the map's address */
 	size_t map_bytes;
 	bool readonly;
-	int hold_fd; /* of an ephemeral array, owned; else -1 */
+	bool in_mount;
+	_Atomic int mount_map; /* sync.c: what its map turned out to be; 0: not known yet */
+	int hold_fd;           /* of an ephemeral array, owned; else -1 */
 	struct sharr_info info;
 	struct array_draft *draft; /* owned; NULL once published */
 };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "origin.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +81,36 @@ unsigned origin_fork_count(void)
 
 	pthread_once(&once, watch_forks);
 	return atomic_load_explicit(&fork_count, memory_order_relaxed);
+}
+
+/* /proc may have been mounted in another pid namespace, as in the child of `unshare -pf`. */
+static bool proc_is_ours(void)
+{
+	static _Thread_local unsigned looked_at;
+	static _Thread_local bool ours;
+	unsigned forks = origin_fork_count();
+
+	if (looked_at != forks) {
+		char target[16];
+		ssize_t n = readlink("/proc/self", target, sizeof(target) - 1);
+
+		target[n < 0 ? 0 : n] = '\0';
+		ours = strtol(target, NULL, 10) == getpid();
+		looked_at = forks;
+	}
+	return ours;
+}
+
+enum origin_found origin_find(uint32_t id, uint64_t *ret_start_ticks)
+{
+	char path[32], state;
+
+	if (kill((pid_t)id, 0) < 0 && errno == ESRCH)
+		return ORIGIN_GONE;
+	snprintf(path, sizeof(path), "/proc/%u/stat", id);
+	if (!proc_is_ours() || !origin_read_stat(path, &state, ret_start_ticks))
+		return ORIGIN_UNSEEN;
+	return state == 'Z' || state == 'X' ? ORIGIN_GONE : ORIGIN_LIVES;
 }
 
 /* Per thread, so that no lock is needed, which a fork could leave held in the child. */

@@ -31,6 +31,18 @@ void origin_now(struct origin *ret_origin);
  */
 unsigned origin_fork_count(void);
 
+enum origin_found {
+	ORIGIN_GONE,
+	ORIGIN_LIVES,
+	ORIGIN_UNSEEN, /* there is one, but /proc does not show it, or is another namespace's */
+};
+
+/*
+ * The process or thread of this number in this pid namespace. *ret_start_ticks: since when, if it
+ * lives; not the wanted one's if that number has been given anew.
+ */
+enum origin_found origin_find(uint32_t id, uint64_t *ret_start_ticks);
+
 /*
  * State ('R', 'Z', …) and start time of the process or thread with this /proc/…/stat. False: it
  * can't be read.

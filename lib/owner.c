@@ -1,31 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "owner.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "origin.h"
 
-enum { PIDNS_BITS = 20, START_BITS = 12 };
+enum { NAMESPACE_BITS = 20, START_BITS = 12, LOOK_NS = 100000000 };
 
 static uint64_t low_bits(uint64_t number, int bits)
 {
 	return number & ((1u << bits) - 1);
 }
 
-/*
- * The state and the start time of a thread of this namespace. False: there is none such, or /proc
- * does not tell.
- */
-static bool read_thread(uint32_t tid, char *ret_state, uint64_t *ret_start_ticks)
+/* 0: unknown. */
+static uint64_t namespace_tag(void)
 {
-	char path[32];
+	struct origin origin;
+	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-	return origin_read_stat(path, ret_state, ret_start_ticks);
+	origin_now(&origin);
+	if (origin.pidns == 0)
+		return 0;
+	if (stat("/proc/self/ns/time", &st) < 0)
+		st.st_ino = 0; /* before Linux 5.6 */
+	return low_bits(origin.pidns ^ (uint64_t)st.st_ino << 4, NAMESPACE_BITS);
+}
+
+static uint64_t look_up_self(void)
+{
+	uint64_t start_ticks = 0;
+	char state;
+
+	/* Not by its number, which is another's in the /proc of another pid namespace. */
+	origin_read_stat("/proc/thread-self/stat", &state, &start_ticks);
+	return (namespace_tag() << START_BITS | low_bits(start_ticks, START_BITS)) << 32 |
+	       (uint32_t)syscall(SYS_gettid);
 }
 
 uint64_t owner_self(void)
@@ -35,37 +47,42 @@ uint64_t owner_self(void)
 	unsigned forks = origin_fork_count();
 
 	if (cached_at != forks) {
-		uint32_t tid = (uint32_t)syscall(SYS_gettid);
-		uint64_t start_ticks = 0;
-		struct origin origin;
-		char state;
-
-		origin_now(&origin);
-		read_thread(tid, &state, &start_ticks);
-		cached = (low_bits(origin.pidns, PIDNS_BITS) << START_BITS |
-			  low_bits(start_ticks, START_BITS))
-				 << 32 |
-			 tid;
+		cached = look_up_self();
 		cached_at = forks;
 	}
 	return cached;
 }
 
+static bool look(uint64_t owner)
+{
+	uint32_t tid = (uint32_t)owner;
+	uint64_t tag = owner_self() >> (32 + START_BITS), start_ticks;
+
+	if (tid == 0 || tag == 0 || owner >> (32 + START_BITS) != tag)
+		return false;
+	switch (origin_find(tid, &start_ticks)) {
+	case ORIGIN_GONE:
+		return true;
+	case ORIGIN_LIVES:
+		return low_bits(start_ticks, START_BITS) != low_bits(owner >> 32, START_BITS);
+	case ORIGIN_UNSEEN:
+		break;
+	}
+	return false;
+}
+
 bool owner_is_gone(uint64_t owner)
 {
-	uint32_t tid = (uint32_t)owner & ~OWNER_FREE_BIT;
-	struct origin origin;
-	uint64_t start_ticks;
-	char state;
+	static _Thread_local uint64_t alive;
+	static _Thread_local int64_t looked_ns;
+	int64_t now = deadline_now();
 
-	origin_now(&origin);
-	if (origin.pidns == 0 || owner >> (32 + START_BITS) != low_bits(origin.pidns, PIDNS_BITS) ||
-	    tid == 0)
+	owner &= ~(uint64_t)OWNER_FREE_BITS;
+	if (owner == alive && now - looked_ns < LOOK_NS)
 		return false;
-	if (kill((pid_t)tid, 0) < 0)
-		return errno == ESRCH;
-	if (!read_thread(tid, &state, &start_ticks))
-		return false;
-	return state == 'Z' || state == 'X' ||
-	       low_bits(start_ticks, START_BITS) != low_bits(owner >> 32, START_BITS);
+	if (look(owner))
+		return true;
+	alive = owner;
+	looked_ns = now;
+	return false;
 }

@@ -258,15 +258,17 @@ SHARR_PUBLIC int sharr_list(const char *group,
 /*
  * Lock the array: one thread of one process at a time has it, whichever way they have attached it.
  * It binds only those who ask for it. timeout_ns: nanoseconds to wait at most, 0 not at all,
- * negative for ever. A child does not inherit it by fork.
+ * negative for ever. A child does not inherit it by fork. Who gives it back may take it again
+ * before those who wait, but not once one of them has waited for some milliseconds.
  *   -ETIMEDOUT   another thread has it still
- *   -EOWNERDEAD  the thread that had it died (told once, to one caller): the lock is free again
- *                and not yours; look whether the data are half changed, and call again. One in
- *                another pid namespace is never taken for dead.
+ *   -EOWNERDEAD  the thread that had it died (told once, to one caller, within a tenth of a
+ *                second): the lock is free again and not yours; look whether the data are half
+ *                changed, and call again. One in another pid namespace is never taken for dead.
  *   -EDEADLK     this thread has it already
  *   -EINTR       a signal came: call again, if it is not to end the wait
  *   -EACCES      attached read-only
  *   -ENOTSUP     written by SharedArray, with no room for a lock
+ *   -ENODEV      attached read-only through a mount without passthrough, whose maps are its own
  */
 SHARR_PUBLIC int sharr_lock(struct sharr *array, int64_t timeout_ns);
 
@@ -279,13 +281,13 @@ SHARR_PUBLIC int sharr_unlock(struct sharr *array);
  */
 SHARR_PUBLIC int sharr_event(const struct sharr *array, uint32_t *ret_count);
 
-/* Count the array's event up and wake all who wait for it. -EACCES, -ENOTSUP as above. */
+/* Count the array's event up and wake all who wait for it. Errors -EACCES and -ENOTSUP as above. */
 SHARR_PUBLIC int sharr_notify(struct sharr *array);
 
 /*
  * Wait until the event's count is not `seen` any more; it is in *ret_count then. Needs permission
  * to read only. timeout_ns as above. Deleting the array wakes nobody, but who has it attached may
- * still notify. -ETIMEDOUT, -EINTR, -ENOTSUP as above.
+ * still notify. -ETIMEDOUT, -EINTR, -ENOTSUP, -ENODEV as above.
  */
 SHARR_PUBLIC int sharr_wait(const struct sharr *array, uint32_t seen, int64_t timeout_ns,
 			    uint32_t *ret_count);
@@ -302,7 +304,7 @@ SHARR_PUBLIC int sharr_write_end(struct sharr *array);
 /*
  * Copy the data, nbytes, into `buffer` as they are between two writers that mark what they do.
  * -ETIMEDOUT: always somebody was writing; -EOWNERDEAD: a writer died in the middle, and no other
- * has come since; -EINTR, -ENOTSUP as above.
+ * has come since; -EINTR, -ENOTSUP, -ENODEV as above.
  */
 SHARR_PUBLIC int sharr_snapshot(const struct sharr *array, void *buffer, int64_t timeout_ns);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,7 +62,6 @@ bool staging_is_abandoned(const char *hidden)
 {
 	struct maker self = maker_self(), maker;
 	uint64_t start_ticks;
-	char path[32], state;
 
 	if (sscanf(hidden + sizeof(HIDDEN_PREFIX) - 1, "%8x%8x%8x%8x", &maker.pid,
 		   &maker.start_ticks, &maker.pidns, &maker.boot) != 4 ||
@@ -72,12 +70,15 @@ bool staging_is_abandoned(const char *hidden)
 	if (self.pidns == 0 || self.boot == 0 || maker.pidns != self.pidns ||
 	    maker.boot != self.boot)
 		return false;
-	if (kill((pid_t)maker.pid, 0) < 0)
-		return errno == ESRCH;
-	snprintf(path, sizeof(path), "/proc/%u/stat", maker.pid);
-	if (!origin_read_stat(path, &state, &start_ticks))
-		return false;
-	return state == 'Z' || state == 'X' || (unsigned)start_ticks != maker.start_ticks;
+	switch (origin_find(maker.pid, &start_ticks)) {
+	case ORIGIN_GONE:
+		return true;
+	case ORIGIN_LIVES:
+		return (unsigned)start_ticks != maker.start_ticks;
+	case ORIGIN_UNSEEN:
+		break;
+	}
+	return false;
 }
 
 /* The path of a hidden name beside the array, relative to name->at. */

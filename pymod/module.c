@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "docs.h"
+#include "docs_sync.h"
 #include "pyargs.h"
 #include "pyattach.h"
 #include "pycreate.h"
@@ -16,6 +17,7 @@
 #include "pylisting.h"
 #include "pyowner.h"
 #include "pystate.h"
+#include "pysync.h"
 
 static PyObject *on_owner(PyObject *module, PyObject *array, int (*call)(struct pyowner *owner))
 {
@@ -84,6 +86,12 @@ static PyMethodDef module_methods[] = {
 	{"msync", WITH_KEYWORDS(module_msync), DOC_MSYNC},
 	{"mlock", module_mlock, METH_O, DOC_MLOCK},
 	{"munlock", module_munlock, METH_O, DOC_MUNLOCK},
+	{"lock", WITH_KEYWORDS(pysync_lock), DOC_LOCK},
+	{"event", pysync_event, METH_O, DOC_EVENT},
+	{"notify", pysync_notify, METH_O, DOC_NOTIFY},
+	{"wait", WITH_KEYWORDS(pysync_wait), DOC_WAIT},
+	{"writing", pysync_writing, METH_O, DOC_WRITING},
+	{"_snapshot", WITH_KEYWORDS(pysync_snapshot), "For snapshot(): of the whole array."},
 	{"_prepare", WITH_KEYWORDS(pycreate_prepare),
 	 "For building(): an array that no one can see yet."},
 	{"_publish", pycreate_publish, METH_O, "For building(): make a prepared array visible."},

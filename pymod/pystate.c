@@ -3,6 +3,7 @@
 
 #include "pylisting.h"
 #include "pyowner.h"
+#include "pysync.h"
 
 /* module.attribute of a module that is imported for it; a new reference. */
 static PyObject *import_attribute(const char *module_name, const char *attribute)
@@ -25,7 +26,8 @@ static int init_imports(struct pystate *state)
 	    !(state->copyto = import_attribute("numpy", "copyto")) ||
 	    !(state->encode = import_attribute("SharedArray._dtypes", "encode")) ||
 	    !(state->decode = import_attribute("SharedArray._dtypes", "decode")) ||
-	    !(state->not_an_array = import_attribute("SharedArray._errors", "NotAnArrayError")))
+	    !(state->not_an_array = import_attribute("SharedArray._errors", "NotAnArrayError")) ||
+	    !(state->owner_died = import_attribute("SharedArray._errors", "OwnerDiedError")))
 		return -1;
 	return 0;
 }
@@ -61,7 +63,8 @@ int pystate_init(struct pystate *state)
 		return -1;
 	if (!(state->owner_type = pyowner_type_new()) ||
 	    !(state->desc_type = pylisting_desc_type_new()) ||
-	    !(state->info_type = pylisting_info_type_new()))
+	    !(state->info_type = pylisting_info_type_new()) ||
+	    !(state->guard_type = pysync_guard_type_new()))
 		return -1;
 	return 0;
 }
@@ -76,7 +79,8 @@ void pystate_deinit(struct pystate *state)
 		&state->str_array_struct, &state->str_base,      &state->str_c_contiguous,
 		&state->str_dtype,        &state->str_f,         &state->str_f_contiguous,
 		&state->str_flags,        &state->str_obj,       &state->str_shape,
-		&state->str_type,         &state->str_writeable,
+		&state->str_type,         &state->str_writeable, &state->guard_type,
+		&state->owner_died,
 	};
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)

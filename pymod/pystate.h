@@ -13,6 +13,7 @@ struct pystate {
 	PyObject *owner_type; /* SharedArray.map_owner */
 	PyObject *desc_type;  /* SharedArray.ArrayDesc */
 	PyObject *info_type;  /* SharedArray.ArrayInfo */
+	PyObject *guard_type; /* of lock() and writing() */
 
 	PyObject *ndarray; /* numpy.ndarray */
 	PyObject *dtype;   /* numpy.dtype */
@@ -24,6 +25,7 @@ struct pystate {
 	PyObject *dtypes; /* dict, see pydtype.c: entries are added, never replaced or removed */
 
 	PyObject *not_an_array; /* SharedArray.NotAnArrayError */
+	PyObject *owner_died;   /* SharedArray.OwnerDiedError */
 
 	/* Interned: names of attributes, and "F". */
 	PyObject *str_array_struct, *str_base, *str_c_contiguous, *str_dtype, *str_f;

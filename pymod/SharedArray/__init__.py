@@ -19,7 +19,7 @@ except ImportError as error:
     ) from error
 
 from ._building import building
-from ._errors import NotAnArrayError
+from ._errors import NotAnArrayError, OwnerDiedError
 from ._sharr import (
     MS_ASYNC,
     MS_INVALIDATE,
@@ -31,13 +31,19 @@ from ._sharr import (
     copy,
     create,
     delete,
+    event,
     info,
     list,
+    lock,
     mlock,
     msync,
     munlock,
+    notify,
     put,
+    wait,
+    writing,
 )
+from ._snapshot import snapshot
 
 __all__ = [
     "MS_ASYNC",
@@ -46,16 +52,23 @@ __all__ = [
     "ArrayDesc",
     "ArrayInfo",
     "NotAnArrayError",
+    "OwnerDiedError",
     "__version__",
     "attach",
     "building",
     "copy",
     "create",
     "delete",
+    "event",
     "info",
     "list",
+    "lock",
     "mlock",
     "msync",
     "munlock",
+    "notify",
     "put",
+    "snapshot",
+    "wait",
+    "writing",
 ]

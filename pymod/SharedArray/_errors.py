@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The one exception that Python has no type for."""
+"""The exceptions that Python has no types for."""
 
 
 class NotAnArrayError(OSError):
@@ -14,3 +14,12 @@ class NotAnArrayError(OSError):
     def __str__(self):
         # OSError's own would say "[Errno None] None: 'name'" once there is a filename.
         return str(self.args[0]) if self.args else ""
+
+
+class OwnerDiedError(OSError):
+    """The thread that had the lock, or was writing, died: the data may be half changed.
+
+    errno is EOWNERDEAD, filename the name as given.
+    """
+
+    __module__ = "SharedArray"

@@ -19,6 +19,7 @@ from support.build import PYMOD, python_environment
 
 FUNCTIONS = ["attach", "copy", "create", "delete", "info", "list"]
 FUNCTIONS += ["mlock", "msync", "munlock", "put"]
+FUNCTIONS += ["event", "lock", "notify", "wait", "writing"]
 
 
 def test_public_names_are_those_of_the_stub(sa):
@@ -30,7 +31,7 @@ def test_public_names_are_those_of_the_stub(sa):
     assert all(hasattr(sa, name) for name in sa.__all__)
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "building"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, "building", "snapshot"])
 def test_signature_is_that_of_the_stub(sa, name):
     tree = ast.parse((PYMOD / "SharedArray" / "__init__.pyi").read_text())
     (node,) = [n for n in tree.body if getattr(n, "name", None) == name]
@@ -45,9 +46,9 @@ def test_signature_is_that_of_the_stub(sa, name):
     ]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [*FUNCTIONS, "snapshot"])
 def test_docstring_has_numpys_sections(sa, name):
-    text = getattr(sa, name).__doc__
+    text = inspect.getdoc(getattr(sa, name))
     summary = text.split("\n")[0]
     assert summary.endswith(".")
     assert "\nRaises\n------\n" in text
@@ -91,6 +92,7 @@ def test_import_imports_little():
         "SharedArray._dtypes",
         "SharedArray._errors",
         "SharedArray._sharr",
+        "SharedArray._snapshot",
     ]
 
 

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sleeping on 32 bits of shared memory until somebody wakes whoever sleeps there. Processes meet by
+ * the file and the offset in it, wherever each has mapped it, a map for reading or one made through
+ * a mount included.
+ */
+#ifndef SHARR_FUTEX_H
+#define SHARR_FUTEX_H
+
+#include <stdint.h>
+
+/*
+ * Sleep while the word is `value`, for at most timeout_ns. 0: woken, perhaps for nothing; -EAGAIN:
+ * it has another value; -ETIMEDOUT; -EINTR: a signal came.
+ */
+int futex_wait(void *word, uint32_t value, int64_t timeout_ns);
+
+/* Wake up to `count` sleepers. How many that were. */
+int futex_wake(void *word, int count);
+
+#endif
