@@ -16,14 +16,6 @@ enum {
 	STAT_EXIT_CODE = 52,
 };
 
-static void close_stream(FILE **stream)
-{
-	if (*stream)
-		fclose(*stream);
-}
-
-#define CLEANUP_STREAM __attribute__((cleanup(close_stream)))
-
 static FILE *open_proc(pid_t pid, const char *what)
 {
 	char path[96];

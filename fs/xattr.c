@@ -122,9 +122,32 @@ static int print_creator(FILE *out, const struct subject *subject)
 	return 0;
 }
 
+struct printing {
+	FILE *out;
+	const char *comma;
+	uint64_t ino;
+};
+
+/* The daemon itself, which maps what it answers reads from, is not among them. */
+static int print_pid(uint32_t pid, uint64_t ino, void *userdata)
+{
+	struct printing *printing = userdata;
+
+	if (ino != printing->ino || pid == (uint32_t)getpid())
+		return 0;
+	fprintf(printing->out, "%s%" PRIu32, printing->comma, pid);
+	printing->comma = ",";
+	return ATTACHED_NEXT;
+}
+
 static int print_attached(FILE *out, const struct subject *subject)
 {
-	return attached_print(out, subject->facts, subject->fs->mount_device);
+	const struct attached_devices devices = {
+		.device = {subject->facts->id.dev, subject->fs->mount_device}, .count = 2};
+	struct printing printing = {out, "", subject->facts->id.ino};
+	unsigned unread;
+
+	return attached_scan(&devices, print_pid, &printing, &unread);
 }
 
 static int print_flags(FILE *out, const struct subject *subject)

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -35,9 +36,19 @@ static inline void cleanup_dir(DIR **dir)
 	errno = saved;
 }
 
+static inline void cleanup_stream(FILE **stream)
+{
+	int saved = errno;
+
+	if (*stream)
+		fclose(*stream);
+	errno = saved;
+}
+
 #define CLEANUP_FD __attribute__((cleanup(cleanup_fd)))
 #define CLEANUP_FREE __attribute__((cleanup(cleanup_free)))
 #define CLEANUP_DIR __attribute__((cleanup(cleanup_dir)))
+#define CLEANUP_STREAM __attribute__((cleanup(cleanup_stream)))
 
 static inline int steal_fd(int *fd)
 {

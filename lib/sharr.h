@@ -210,6 +210,16 @@ SHARR_PUBLIC int sharr_stat(const char *name, struct sharr_info **ret_info);
 SHARR_PUBLIC void sharr_info_free(struct sharr_info *info);
 
 /*
+ * Find the processes that map the array `name`, directly or through a mounted sharrfs, this one
+ * too: *ret_count is their number, and the first `room` of their pids, as this process's pid
+ * namespace numbers them, are in `pids` (which may be NULL if room is 0). Returns how many
+ * processes did not let themselves be looked at and may map it as well, as those of other users do
+ * unless root asks; 0: that are all.
+ *   -ENOSYS    there is no /proc here
+ */
+SHARR_PUBLIC int sharr_attached(const char *name, uint32_t *pids, size_t room, size_t *ret_count);
+
+/*
  * Copy the array's data into private memory without mapping it: `bytes` at `buffer` must be what
  * sharr_stat tells as nbytes. `dtype`, if not NULL, must be the array's dtype, so that an array
  * made anew with another meaning is not taken for it.

@@ -39,7 +39,7 @@
 
 #define DOC_CREATE                                                                                 \
 	"create($module, name, shape, dtype='float', *, order='C', reserve=True,\n"                \
-	"       mode=None, exist_ok=False, replace=False)\n"                                       \
+	"       mode=None, exist_ok=False, replace=False, ephemeral=False)\n"                      \
 	"--\n\n"                                                                                   \
 	"Create a shared array, filled with zeros, and attach it.\n\n"                             \
 	"It appears under its name in one step, whole.\n\n"                                        \
@@ -62,8 +62,9 @@
 	"exist_ok : bool\n"                                                                        \
 	"    If an array of that name exists with this dtype, shape and order, attach it.\n"       \
 	"replace : bool\n"                                                                         \
-	"    Take the place of an array of that name, at once; who has that attached keeps "       \
-	"it.\n\n"                                                                                  \
+	"    Take the place of an array of that name, at once; who has that attached keeps it.\n" \
+	"ephemeral : bool\n"                                                                       \
+	"    Delete it when the last process that has it attached goes, however it ends.\n\n"     \
 	"Returns\n"                                                                                \
 	"-------\n"                                                                                \
 	"numpy.ndarray\n"                                                                          \
@@ -128,17 +129,21 @@
 	"    No such group; ``EMFILE``: out of descriptors.\n"
 
 #define DOC_INFO                                                                                   \
-	"info($module, name)\n"                                                                    \
+	"info($module, name, *, attached=True)\n"                                                                    \
 	"--\n\n"                                                                                   \
 	"What is known of the shared array `name`, without attaching it.\n\n"                      \
 	"Parameters\n"                                                                             \
 	"----------\n"                                                                             \
 	"name : str, bytes, os.PathLike or an item of list()\n"                                    \
-	"    As for create().\n\n"                                                                 \
+	"    As for create().\n"                                                                   \
+	"attached : bool\n"                                                                        \
+	"    Look for the processes that map it, too, which takes some milliseconds.\n\n"         \
 	"Returns\n"                                                                                \
 	"-------\n"                                                                                \
 	"ArrayInfo\n"                                                                              \
-	"    Its dtype, shape, order, bytes, owner, mode, time of creation and creator.\n\n"       \
+	"    Its dtype, shape, order, nbytes (of the data), owner and group (ids), mode,\n"        \
+	"    created (seconds since 1970 UTC), creator (a pid), ephemeral, attached (pids), and\n" \
+	"    unreadable: how many processes could not be looked at.\n\n"                          \
 	"Raises\n"                                                                                 \
 	"------\n" DOC_FIND_ERRORS DOC_NUL_ERROR "OSError\n" DOC_NAME_ERRORS
 

@@ -9,7 +9,7 @@
 
 #include "python.h"
 
-enum { PYARGS_MAX = 10 };
+enum { PYARGS_MAX = 12 };
 
 struct pyargs_spec {
 	const char *function;

@@ -23,7 +23,7 @@ struct request {
 
 /* What a caller gave; NULL where nothing. */
 struct wishes {
-	PyObject *name, *shape, *dtype, *order, *reserve, *mode, *replace;
+	PyObject *name, *shape, *dtype, *order, *reserve, *mode, *replace, *ephemeral;
 };
 
 static void request_deinit(struct request *request)
@@ -72,10 +72,12 @@ static int parse_flags(const struct wishes *wishes, unsigned *ret_flags)
 {
 	int replace = pyargs_truth(wishes->replace);
 	int reserve = wishes->reserve ? PyObject_IsTrue(wishes->reserve) : 1;
+	int ephemeral = pyargs_truth(wishes->ephemeral);
 
-	if (replace < 0 || reserve < 0)
+	if (replace < 0 || reserve < 0 || ephemeral < 0)
 		return -1;
-	*ret_flags = (replace ? SHARR_REPLACE : 0) | (reserve ? 0 : SHARR_SPARSE);
+	*ret_flags = (replace ? SHARR_REPLACE : 0) | (reserve ? 0 : SHARR_SPARSE) |
+		     (ephemeral ? SHARR_EPHEMERAL : 0);
 	return 0;
 }
 
@@ -194,16 +196,24 @@ PyObject *pycreate_create(PyObject *module, PyObject *args, PyObject *kwargs)
 						3,
 						2,
 						{"name", "shape", "dtype", "order", "reserve",
-						 "mode", "exist_ok", "replace", NULL}};
+						 "mode", "exist_ok", "replace", "ephemeral", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *v[PYARGS_MAX], *array = NULL;
 	struct request request;
+	struct wishes wishes;
 	int exist_ok, r;
 
 	if (pyargs_bind(&spec, args, kwargs, v) < 0 || (exist_ok = pyargs_truth(v[6])) < 0)
 		return NULL;
-	if (request_init(state, &(struct wishes){v[0], v[1], v[2], v[3], v[4], v[5], v[7]},
-			 &request) < 0)
+	wishes = (struct wishes){.name = v[0],
+				 .shape = v[1],
+				 .dtype = v[2],
+				 .order = v[3],
+				 .reserve = v[4],
+				 .mode = v[5],
+				 .replace = v[7],
+				 .ephemeral = v[8]};
+	if (request_init(state, &wishes, &request) < 0)
 		return NULL;
 	if (exist_ok && (request.flags & SHARR_REPLACE)) {
 		PyErr_SetString(PyExc_ValueError, "exist_ok and replace exclude each other");
@@ -230,18 +240,27 @@ static PyObject *prepare(struct pystate *state, const struct request *request)
 
 PyObject *pycreate_prepare(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static const struct pyargs_spec spec = {
-		"_prepare",
-		3,
-		2,
-		{"name", "shape", "dtype", "order", "reserve", "mode", "replace", NULL}};
+	static const struct pyargs_spec spec = {"_prepare",
+						3,
+						2,
+						{"name", "shape", "dtype", "order", "reserve",
+						 "mode", "replace", "ephemeral", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *v[PYARGS_MAX], *array;
 	struct request request;
+	struct wishes wishes;
 
-	if (pyargs_bind(&spec, args, kwargs, v) < 0 ||
-	    request_init(state, &(struct wishes){v[0], v[1], v[2], v[3], v[4], v[5], v[6]},
-			 &request) < 0)
+	if (pyargs_bind(&spec, args, kwargs, v) < 0)
+		return NULL;
+	wishes = (struct wishes){.name = v[0],
+				 .shape = v[1],
+				 .dtype = v[2],
+				 .order = v[3],
+				 .reserve = v[4],
+				 .mode = v[5],
+				 .replace = v[6],
+				 .ephemeral = v[7]};
+	if (request_init(state, &wishes, &request) < 0)
 		return NULL;
 	array = prepare(state, &request);
 	request_deinit(&request);
@@ -321,16 +340,22 @@ PyObject *pycreate_put(PyObject *module, PyObject *args, PyObject *kwargs)
 		"put", 2, 2, {"name", "array", "order", "mode", "replace", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *v[PYARGS_MAX], *source, *shape, *dtype, *result = NULL;
+	struct wishes wishes;
 
 	if (pyargs_bind(&spec, args, kwargs, v) < 0)
 		return NULL;
 	source = PyObject_CallFunctionObjArgs(state->asarray, v[1], NULL);
 	shape = source ? PyObject_GetAttr(source, state->str_shape) : NULL;
 	dtype = shape ? PyObject_GetAttr(source, state->str_dtype) : NULL;
-	if (dtype)
-		result = put_array(module,
-				   &(struct wishes){v[0], shape, dtype, v[2], NULL, v[3], v[4]},
-				   source);
+	if (dtype) {
+		wishes = (struct wishes){.name = v[0],
+					 .shape = shape,
+					 .dtype = dtype,
+					 .order = v[2],
+					 .mode = v[3],
+					 .replace = v[4]};
+		result = put_array(module, &wishes, source);
+	}
 	Py_XDECREF(dtype);
 	Py_XDECREF(shape);
 	Py_XDECREF(source);

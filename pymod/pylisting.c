@@ -32,6 +32,9 @@ enum {
 	INFO_MODE,
 	INFO_CREATED,
 	INFO_CREATOR,
+	INFO_EPHEMERAL,
+	INFO_ATTACHED,
+	INFO_UNREADABLE,
 	INFO_COUNT,
 };
 
@@ -74,6 +77,13 @@ PyObject *pylisting_info_type_new(void)
 		[INFO_CREATOR] =
 			{"creator",
 			 "pid of its creator, in that one's pid namespace; None if unknown"},
+		[INFO_EPHEMERAL] = {"ephemeral",
+				    "whether it goes with the last process that has it"},
+		[INFO_ATTACHED] = {"attached", "pids of the processes that map it, a tuple of int; "
+					       "None if they were not looked for"},
+		[INFO_UNREADABLE] = {"unreadable",
+				     "how many processes could not be looked at and may map it "
+				     "too; None if they were not looked for"},
 		{NULL},
 	};
 	static PyStructSequence_Desc desc = {
@@ -248,7 +258,47 @@ PyObject *pylisting_list(PyObject *module, PyObject *args, PyObject *kwargs)
 	return result;
 }
 
-static PyObject *info_new(struct pystate *state, const struct sharr_info *info, PyObject *name)
+/* The processes that map an array. */
+struct users {
+	uint32_t *pids; /* owned; NULL if they were not looked for */
+	size_t count;
+	int unreadable;
+};
+
+/* Called without the GIL. More may come while they are counted. */
+static int users_find(const char *name, struct users *ret_users)
+{
+	size_t room = 0;
+	int r;
+
+	do {
+		free(ret_users->pids);
+		room = room ? 2 * ret_users->count : 64;
+		ret_users->pids = malloc(room * sizeof(*ret_users->pids));
+		if (!ret_users->pids)
+			return -ENOMEM;
+		r = sharr_attached(name, ret_users->pids, room, &ret_users->count);
+	} while (r >= 0 && ret_users->count > room);
+	ret_users->unreadable = r;
+	return r < 0 ? r : 0;
+}
+
+static PyObject *users_tuple(const struct users *users)
+{
+	PyObject *tuple = PyTuple_New((Py_ssize_t)users->count), *pid;
+
+	for (size_t i = 0; tuple && i < users->count; i++) {
+		pid = PyLong_FromUnsignedLong(users->pids[i]);
+		if (pid)
+			PyTuple_SetItem(tuple, (Py_ssize_t)i, pid);
+		else
+			Py_CLEAR(tuple);
+	}
+	return tuple;
+}
+
+static PyObject *info_new(struct pystate *state, const struct sharr_info *info,
+			  const struct users *users, PyObject *name)
 {
 	PyObject *result = PyStructSequence_New((PyTypeObject *)state->info_type);
 
@@ -267,7 +317,11 @@ static PyObject *info_new(struct pystate *state, const struct sharr_info *info, 
 		optional(PyFloat_FromDouble((double)info->created_ns / 1e9),
 			 info->created_ns != 0)) &&
 	    set(result, INFO_CREATOR,
-		optional(PyLong_FromUnsignedLong(info->creator_pid), info->creator_pid != 0)))
+		optional(PyLong_FromUnsignedLong(info->creator_pid), info->creator_pid != 0)) &&
+	    set(result, INFO_EPHEMERAL, PyBool_FromLong(info->flags & SHARR_EPHEMERAL)) &&
+	    set(result, INFO_ATTACHED, optional(users_tuple(users), users->pids != NULL)) &&
+	    set(result, INFO_UNREADABLE,
+		optional(PyLong_FromLong(users->unreadable), users->pids != NULL)))
 		return result;
 	Py_DECREF(result);
 	return NULL;
@@ -275,20 +329,26 @@ static PyObject *info_new(struct pystate *state, const struct sharr_info *info, 
 
 PyObject *pylisting_info(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static const struct pyargs_spec spec = {"info", 1, 1, {"name", NULL}};
+	static const struct pyargs_spec spec = {"info", 1, 1, {"name", "attached", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *values[PYARGS_MAX], *result;
 	struct sharr_info *info = NULL;
+	struct users users = {NULL, 0, 0};
 	struct pyname name;
-	int r;
+	int attached, r;
 
-	if (pyargs_bind(&spec, args, kwargs, values) < 0 ||
-	    pyname_init(state, values[0], &name) < 0)
+	if (pyargs_bind(&spec, args, kwargs, values) < 0)
+		return NULL;
+	attached = values[1] ? PyObject_IsTrue(values[1]) : 1;
+	if (attached < 0 || pyname_init(state, values[0], &name) < 0)
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS r = sharr_stat(name.text, &info);
-	Py_END_ALLOW_THREADS result =
-		r < 0 ? pyerror_raise(state, r, name.given) : info_new(state, info, name.plain);
+	if (r == 0 && attached)
+		r = users_find(name.text, &users);
+	Py_END_ALLOW_THREADS result = r < 0 ? pyerror_raise(state, r, name.given)
+					    : info_new(state, info, &users, name.plain);
 	sharr_info_free(info);
+	free(users.pids);
 	pyname_deinit(&name);
 	return result;
 }

@@ -16,7 +16,7 @@ class building:  # noqa: N801
 
     Parameters
     ----------
-    name, shape, dtype, order, reserve, mode, replace
+    name, shape, dtype, order, reserve, mode, replace, ephemeral
         As for create(). With replace, an array of that name stays until the block ends.
 
     Raises
@@ -31,9 +31,24 @@ class building:  # noqa: N801
     __slots__ = ("_array", "_request")
 
     def __init__(
-        self, name, shape, dtype=float, *, order="C", reserve=True, mode=None, replace=False
+        self,
+        name,
+        shape,
+        dtype=float,
+        *,
+        order="C",
+        reserve=True,
+        mode=None,
+        replace=False,
+        ephemeral=False,
     ):
-        options = {"order": order, "reserve": reserve, "mode": mode, "replace": replace}
+        options = {
+            "order": order,
+            "reserve": reserve,
+            "mode": mode,
+            "replace": replace,
+            "ephemeral": ephemeral,
+        }
         self._request = (name, shape, dtype), options
         self._array = None
 

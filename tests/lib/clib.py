@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint32, c_void_p
 from types import SimpleNamespace
 
 import numpy as np
@@ -165,6 +165,7 @@ class Library:
             ("info", POINTER(Info), [c_void_p]),
             ("stat", c_int, [c_char_p, POINTER(POINTER(Info))]),
             ("info_free", None, [POINTER(Info)]),
+            ("attached", c_int, [c_char_p, POINTER(c_uint32), c_size_t, POINTER(c_size_t)]),
             ("copy", c_int, [c_char_p, c_char_p, c_void_p, c_size_t]),
             ("delete", c_int, [c_char_p]),
             ("list", c_int, [c_char_p, LIST_FUNCTION, c_void_p]),
@@ -217,6 +218,12 @@ class Library:
         copied = plain(info.contents)
         self.c.sharr_info_free(info)
         return copied
+
+    def attached(self, name, room=64) -> tuple[list[int], int, int]:
+        """(pids, how many there are, how many processes could not be looked at)."""
+        pids, count = (c_uint32 * room)(), c_size_t()
+        unread = self.check(self.c.sharr_attached(os.fsencode(name), pids, room, byref(count)))
+        return list(pids[: count.value]), count.value, unread
 
     def copy(self, name, bytes_count, dtype=None) -> bytes:
         buffer = ctypes.create_string_buffer(max(bytes_count, 1))

@@ -134,6 +134,29 @@ def test_info_tells_all_that_is_known(sa, x):
     assert info.creator == os.getpid()
 
 
+def test_info_tells_who_has_it(sa, x, python):
+    info = sa.info("x")
+    assert (info.ephemeral, info.attached) == (False, (os.getpid(),))
+    other = python(uid=65534)
+    other.run("a = sa.attach('x', ro=True)")
+    assert set(sa.info("x").attached) == {os.getpid(), other.pid}
+    assert other.run("sa.info('x').attached") == (other.pid,)
+    assert other.run("sa.info('x').unreadable") > 0
+
+
+def test_info_without_looking_for_who_has_it(sa, x):
+    info = sa.info("x", attached=False)
+    assert (info.attached, info.unreadable) == (None, None)
+
+
+def test_info_of_an_array_that_goes_with_its_last_process(sa, store):
+    a = sa.create("e", 3, ephemeral=True)
+    assert sa.info("e").ephemeral is True
+    assert a.base
+    del a
+    assert store.names() == []
+
+
 def test_info_of_an_array_of_the_original(sa, old):
     old.run("sa.create('x', (2, 3), 'i2')")
     info = sa.info("x")

@@ -29,7 +29,7 @@ class Array:
 
     def __init__(self, name):
         self.name = name
-        self.info = sa.info(name)
+        self.info = sa.info(name, attached=False)
         self.file = store.file_of(name)
         found = os.stat(self.file)
         self.inode = found.st_ino
