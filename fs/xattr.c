@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "attached.h"
+#include "attributes.h"
 #include "attrs.h"
 #include "bytes.h"
 #include "cleanup.h"
@@ -163,8 +164,7 @@ static int print_flags(FILE *out, const struct subject *subject)
 static int print_tail(FILE *out, const struct subject *subject)
 {
 	uint64_t file_bytes = (uint64_t)subject->facts->st.st_size;
-	uint64_t bytes =
-		subject->meta->heap ? FORMAT_TAIL_MAX : FORMAT_PAGE_BYTES - MOUNT_TAIL_HEAD_BYTES;
+	uint64_t bytes = subject->meta->heap ? FORMAT_TAIL_MAX : FORMAT_PAGE_BYTES;
 	CLEANUP_FREE unsigned char *tail = NULL;
 	ssize_t count;
 
@@ -405,6 +405,8 @@ static int check_settable(struct inode *inode, const char *name)
 		return -EPERM;
 	if (inode->directory)
 		return -ENOTSUP;
+	if (!strcmp(name, ATTRIBUTES_CHANGES) && !inode->view)
+		return 0;
 	if (!strncmp(name, PREFIX, strlen(PREFIX)) &&
 	    (inode->view || !attribute || !attribute->listed)) /* an npy file says it itself */
 		return -EPERM;

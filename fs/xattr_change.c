@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "attributes.h"
 #include "attrs.h"
 #include "cleanup.h"
 #include "fs.h"
@@ -84,6 +85,16 @@ static int result(const char *name, int rc)
 	return rc;
 }
 
+/* Several user attributes by one value: what libsharr does through a mount. */
+static int change_at_once(int fd, const char *packed, size_t bytes)
+{
+	CLEANUP_FREE struct sharr_attr *changes = NULL;
+	size_t count;
+	int rc = attributes_unpack((const unsigned char *)packed, bytes, &changes, &count);
+
+	return rc < 0 ? rc : attributes_change(fd, changes, count);
+}
+
 int xattr_change(struct fs *fs, struct inode *inode, const char *name, const char *value,
 		 size_t bytes, int flags)
 {
@@ -95,7 +106,9 @@ int xattr_change(struct fs *fs, struct inode *inode, const char *name, const cha
 
 	if (rc == 0)
 		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);
-	if (rc == 0)
+	if (rc == 0 && !strcmp(name, "sharr.attrs"))
+		rc = change_at_once(fd, value, bytes);
+	else if (rc == 0)
 		rc = rewrite_array(fd, apply, &change);
 	free(change.attrs);
 	return result(name, rc);

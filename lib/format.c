@@ -233,7 +233,7 @@ static int read_more(int fd, uint64_t file_bytes, size_t bytes, struct format_me
 	unsigned char *end = meta->buffer;
 	int r;
 
-	if (bytes > sizeof(meta->buffer)) {
+	if (bytes > FORMAT_PAGE_BYTES) {
 		end = meta->heap = malloc(bytes);
 		if (!end)
 			return -ENOMEM;

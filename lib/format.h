@@ -57,7 +57,8 @@ struct format_meta {
 	char type_string[48]; /* what descr points to if it is no list of an npy header */
 	void *heap;           /* owned: a tail above a page */
 	void *text;           /* owned: a descr that had to be converted */
-	unsigned char buffer[FORMAT_PAGE_BYTES]; /* the end of the file, as read */
+	/* The end of the file, as read: a page, and what a mount puts in front of it (mount.h). */
+	unsigned char buffer[FORMAT_PAGE_BYTES + 8];
 };
 
 /* The offset of the fixed block of an array of nbytes. */

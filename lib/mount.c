@@ -11,6 +11,10 @@
 #include "bytes.h"
 #include "cleanup.h"
 
+_Static_assert(sizeof(((struct format_meta *)0)->buffer) >=
+		       MOUNT_TAIL_HEAD_BYTES + FORMAT_PAGE_BYTES,
+	       "a tail of a page comes at once");
+
 enum { FUSE_TYPE = 0x65735546, VALUE_MAX = MOUNT_TAIL_HEAD_BYTES + FORMAT_TAIL_MAX };
 
 bool mount_is_fuse(int fd)
