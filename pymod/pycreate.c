@@ -267,6 +267,21 @@ PyObject *pycreate_prepare(PyObject *module, PyObject *args, PyObject *kwargs)
 	return array;
 }
 
+/* Two threads that come to the end of one block at once: libsharr wants one of them. */
+static int publish(struct pystate *state, struct pyowner *owner)
+{
+	int r;
+
+	if (atomic_exchange(&owner->publishing, true)) {
+		pyerror_raise_os(EBUSY, "another thread is publishing this array", owner->name);
+		return -1;
+	}
+	Py_BEGIN_ALLOW_THREADS r = sharr_publish(owner->array);
+	Py_END_ALLOW_THREADS if (r < 0) pyerror_raise(state, r, owner->name);
+	atomic_store(&owner->publishing, false);
+	return r;
+}
+
 PyObject *pycreate_publish(PyObject *module, PyObject *array)
 {
 	struct pystate *state = pystate_of(module);
@@ -275,8 +290,7 @@ PyObject *pycreate_publish(PyObject *module, PyObject *array)
 
 	if (!owner)
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS r = sharr_publish(owner->array);
-	Py_END_ALLOW_THREADS if (r < 0) pyerror_raise(state, r, owner->name);
+	r = publish(state, owner);
 	Py_DECREF(owner);
 	if (r < 0)
 		return NULL;

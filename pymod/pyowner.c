@@ -85,6 +85,7 @@ PyObject *pyowner_new(struct pystate *state, struct sharr *array, PyObject *name
 	owner->array = array;
 	owner->name = name;
 	owner->readonly = readonly;
+	atomic_init(&owner->publishing, false);
 	Py_INCREF(name);
 	return (PyObject *)owner;
 }

@@ -7,12 +7,16 @@
 #ifndef PYMOD_PYOWNER_H
 #define PYMOD_PYOWNER_H
 
+#include <stdatomic.h>
+
 #include "pystate.h"
 
+/* But for `publishing` nothing of it changes while it lives: threads need no lock for it. */
 struct pyowner {
 	PyObject_HEAD struct sharr *array; /* owned; never NULL */
 	PyObject *name;                    /* str or bytes, as the caller wrote it; owned */
 	int readonly;
+	atomic_bool publishing; /* by a thread, which is the only one meanwhile */
 };
 
 /* The type. A new reference. */
