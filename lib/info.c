@@ -51,6 +51,8 @@ void info_fill(const char *name, const struct format_meta *meta, const struct st
 		.flags = meta->flags & EPHEMERAL_FLAG && meta->inode == st->st_ino ? SHARR_EPHEMERAL
 										   : 0,
 		.inode = st->st_ino,
+		.changed_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000u +
+			      (uint64_t)st->st_ctim.tv_nsec,
 	};
 }
 

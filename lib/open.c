@@ -95,6 +95,7 @@ static int look(int fd, enum where where, struct stat *ret_st)
 		.st_uid = stx.stx_uid,
 		.st_gid = stx.stx_gid,
 		.st_size = (off_t)stx.stx_size,
+		.st_ctim = {stx.stx_ctime.tv_sec, stx.stx_ctime.tv_nsec},
 	};
 	return 0;
 }

@@ -126,6 +126,8 @@ struct sharr_info {
 	unsigned flags;       /* SHARR_EPHEMERAL or 0 */
 	uint64_t inode; /* of the file; together with created_ns it tells an array from one made
 			   later under its name */
+	uint64_t changed_ns; /* when the file was changed otherwise than through a map (ctime), as of
+				this call: where created_ns is unknown, what comes nearest to it */
 };
 
 /*

@@ -41,6 +41,15 @@ static PyObject *on_owner(PyObject *module, PyObject *array, int (*call)(struct 
 	Py_RETURN_NONE;
 }
 
+static PyObject *module_owner(PyObject *module, PyObject *array)
+{
+	PyObject *owner = (PyObject *)pyowner_search(pystate_of(module), array);
+
+	if (owner)
+		return owner;
+	Py_RETURN_NONE;
+}
+
 static PyObject *module_mlock(PyObject *module, PyObject *array)
 {
 	return on_owner(module, array, pyowner_mlock);
@@ -98,6 +107,7 @@ static PyMethodDef module_methods[] = {
 	{"wait", WITH_KEYWORDS(pysync_wait), DOC_WAIT},
 	{"writing", pysync_writing, METH_O, DOC_WRITING},
 	{"_snapshot", WITH_KEYWORDS(pysync_snapshot), "For snapshot(): of the whole array."},
+	{"_owner", module_owner, METH_O, "For share(): the map under an array, or None."},
 	{"_prepare", WITH_KEYWORDS(pycreate_prepare),
 	 "For building(): an array that no one can see yet."},
 	{"_publish", pycreate_publish, METH_O, "For building(): make a prepared array visible."},

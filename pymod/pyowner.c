@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <structmember.h>
 #include <sys/mman.h>
 
 #include "pyerror.h"
@@ -86,6 +88,7 @@ PyObject *pyowner_new(struct pystate *state, struct sharr *array, PyObject *name
 	owner->name = name;
 	owner->readonly = readonly;
 	atomic_init(&owner->publishing, false);
+	owner->weakrefs = NULL;
 	Py_INCREF(name);
 	return (PyObject *)owner;
 }
@@ -95,6 +98,8 @@ static void pyowner_dealloc(PyObject *self)
 	struct pyowner *owner = (struct pyowner *)self;
 	PyTypeObject *type = Py_TYPE(self);
 
+	if (owner->weakrefs)
+		PyObject_ClearWeakRefs(self);
 	if (is_quick_to_detach(owner->array)) {
 		sharr_detach(owner->array);
 	} else {
@@ -123,7 +128,7 @@ static PyObject *base_of(struct pystate *state, PyObject *object)
 	return base;
 }
 
-struct pyowner *pyowner_find(struct pystate *state, PyObject *object)
+struct pyowner *pyowner_search(struct pystate *state, PyObject *object)
 {
 	PyObject *at = object, *base;
 
@@ -137,9 +142,17 @@ struct pyowner *pyowner_find(struct pystate *state, PyObject *object)
 		at = base;
 	}
 	Py_XDECREF(at);
-	PyErr_Format(PyExc_TypeError, "expected a shared array or a view of one, got %R",
-		     (PyObject *)Py_TYPE(object));
 	return NULL;
+}
+
+struct pyowner *pyowner_find(struct pystate *state, PyObject *object)
+{
+	struct pyowner *owner = pyowner_search(state, object);
+
+	if (!owner)
+		PyErr_Format(PyExc_TypeError, "expected a shared array or a view of one, got %R",
+			     (PyObject *)Py_TYPE(object));
+	return owner;
 }
 
 int pyowner_msync(struct pyowner *owner, int flags)
@@ -216,6 +229,20 @@ static PyObject *get_size(PyObject *self, void *unused)
 	return PyLong_FromSize_t(sharr_map_bytes(((struct pyowner *)self)->array));
 }
 
+static PyObject *get_readonly(PyObject *self, void *unused)
+{
+	return PyBool_FromLong(((struct pyowner *)self)->readonly);
+}
+
+/* Of an array by SharedArray, which does not say when it was made, the file's last change has to do. */
+static PyObject *get_identity(PyObject *self, void *unused)
+{
+	const struct sharr_info *info = sharr_info(((struct pyowner *)self)->array);
+	uint64_t stamp_ns = info->created_ns ? info->created_ns : info->changed_ns;
+
+	return Py_BuildValue("KK", (unsigned long long)info->inode, (unsigned long long)stamp_ns);
+}
+
 static PyObject *pyowner_repr(PyObject *self)
 {
 	struct pyowner *owner = (struct pyowner *)self;
@@ -241,6 +268,14 @@ PyObject *pyowner_type_new(void)
 		{"name", get_name, NULL, "the name, exactly as create() or attach() was given it"},
 		{"addr", get_addr, NULL, "where the data lie in this process's memory"},
 		{"size", get_size, NULL, "bytes of the map: the data and what lies behind them"},
+		{"readonly", get_readonly, NULL, "whether the map is for reading only"},
+		{"identity", get_identity, NULL,
+		 "what tells the array from one made later under its name: its file's inode, and "
+		 "when it was created, in ns since 1970"},
+		{NULL},
+	};
+	static PyMemberDef members[] = {
+		{"__weaklistoffset__", T_PYSSIZET, offsetof(struct pyowner, weakrefs), READONLY},
 		{NULL},
 	};
 	static PyType_Slot slots[] = {
@@ -250,6 +285,7 @@ PyObject *pyowner_type_new(void)
 		{Py_tp_repr, pyowner_repr},
 		{Py_tp_methods, methods},
 		{Py_tp_getset, attributes},
+		{Py_tp_members, members},
 		{Py_tp_doc, doc},
 		{0, NULL},
 	};

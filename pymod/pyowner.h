@@ -17,6 +17,7 @@ struct pyowner {
 	PyObject *name;                    /* str or bytes, as the caller wrote it; owned */
 	int readonly;
 	atomic_bool publishing; /* by a thread, which is the only one meanwhile */
+	PyObject *weakrefs; /* Python's own list of them, or NULL */
 };
 
 /* The type. A new reference. */
@@ -28,6 +29,9 @@ PyObject *pyowner_new(struct pystate *state, struct sharr *array, PyObject *name
 /* The owner under an array, a view of a view, a memoryview, or itself. A new reference; NULL with a
  * TypeError if there is none. */
 struct pyowner *pyowner_find(struct pystate *state, PyObject *object);
+
+/* The same without the error: NULL, and no exception, if there is none. */
+struct pyowner *pyowner_search(struct pystate *state, PyObject *object);
 
 /* The system calls on its whole map; they return 0 or a negative errno, with the GIL released
  * meanwhile. */

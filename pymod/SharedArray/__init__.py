@@ -20,6 +20,8 @@ except ImportError as error:
 
 from ._building import building
 from ._errors import NotAnArrayError, OwnerDiedError
+from ._lost import LostArray
+from ._share import SharedNDArray, share
 from ._sharr import (
     MS_ASYNC,
     MS_INVALIDATE,
@@ -51,8 +53,10 @@ __all__ = [
     "MS_SYNC",
     "ArrayDesc",
     "ArrayInfo",
+    "LostArray",
     "NotAnArrayError",
     "OwnerDiedError",
+    "SharedNDArray",
     "__version__",
     "attach",
     "building",
@@ -68,6 +72,7 @@ __all__ = [
     "munlock",
     "notify",
     "put",
+    "share",
     "snapshot",
     "wait",
     "writing",

@@ -3,7 +3,7 @@ import builtins
 from collections.abc import Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, SupportsIndex, TypeVar, final
+from typing import Any, Literal, NamedTuple, NoReturn, SupportsIndex, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -48,6 +48,16 @@ class NotAnArrayError(OSError): ...
 class OwnerDiedError(OSError): ...
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+_Axes = TypeVar("_Axes", bound=Any, covariant=True)
+_DType = TypeVar("_DType", bound=np.dtype[Any], covariant=True)
+
+class SharedNDArray(np.ndarray[_Axes, _DType]): ...
+
+@final
+class LostArray:
+    error: OSError
+    def __getattr__(self, name: str) -> NoReturn: ...
+
 _NewName: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 _Name: TypeAlias = _NewName | ArrayDesc | ArrayInfo
 _Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | NDArray[np.integer[Any]]
@@ -78,6 +88,7 @@ def put(
     replace: bool = False,
 ) -> None: ...
 def copy(name: _Name, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
+def share(array: np.ndarray[_Axes, _DType]) -> SharedNDArray[_Axes, _DType]: ...
 def msync(array: NDArray[Any] | memoryview, flags: int = ...) -> None: ...
 def mlock(array: NDArray[Any] | memoryview) -> None: ...
 def munlock(array: NDArray[Any] | memoryview) -> None: ...

@@ -126,7 +126,7 @@ def _recipe(description):
     return recipe
 
 
-def _from_text(text):
+def from_text(text):
     """(recipe, dtype), or two None where this numpy can make nothing of it."""
     try:
         recipe = _recipe(ast.literal_eval(text) if text[0] == "[" else text)
@@ -140,7 +140,7 @@ def decode(text, name, itemsize):
     fields (their names can be assigned). Void of that size where this numpy has no such dtype."""
     recipe = dtype = _named(name) if name else None
     if dtype is None:
-        recipe, dtype = _from_text(text)
+        recipe, dtype = from_text(text)
     if dtype is None or dtype.itemsize != itemsize or dtype.hasobject:
         recipe = dtype = numpy.dtype(("V", itemsize))
     return recipe if dtype.names is not None else dtype

@@ -18,7 +18,7 @@ import pytest
 from support.build import PYMOD, python_environment
 
 FUNCTIONS = ["attach", "copy", "create", "delete", "info", "list"]
-FUNCTIONS += ["mlock", "msync", "munlock", "put"]
+FUNCTIONS += ["mlock", "msync", "munlock", "put", "share"]
 FUNCTIONS += ["event", "lock", "notify", "wait", "writing"]
 
 
@@ -57,7 +57,7 @@ def test_docstring_has_numpys_sections(sa, name):
 
 
 def test_hot_functions_are_the_extensions_own(sa):
-    for name in FUNCTIONS:
+    for name in set(FUNCTIONS) - {"share"}:
         assert inspect.isbuiltin(getattr(sa, name))
 
 
@@ -84,13 +84,16 @@ def test_import_without_numpy_says_so():
 def test_import_imports_little():
     code = (
         "import sys, numpy; before = set(sys.modules)\n"
-        "import SharedArray; print(*sorted(set(sys.modules) - before))"
+        "import SharedArray; before |= set(sys.builtin_module_names)\n"
+        "print(*sorted(set(sys.modules) - before))"
     )
     assert run(code).stdout.split() == [
         "SharedArray",
         "SharedArray._building",
         "SharedArray._dtypes",
         "SharedArray._errors",
+        "SharedArray._lost",
+        "SharedArray._share",
         "SharedArray._sharr",
         "SharedArray._snapshot",
     ]
