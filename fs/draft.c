@@ -97,7 +97,7 @@ static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *n
 
 	if (rc < 0)
 		return rc;
-	if (store_hides(in_store))
+	if (store_hides(in_store) && !staging_is_hidden(in_store))
 		return -EPERM;
 	/* It came after the kernel looked: without O_EXCL the kernel is to look again, and open it.
 	 */

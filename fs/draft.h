@@ -5,7 +5,8 @@
  * When it is finished no one says: programs close the same file several times (dup, fork, stdio),
  * so that it is taken for finished when the process that created it has closed its last descriptor
  * and something was written, else when the last descriptor of all is gone. A writer that is killed
- * has not finished. What others write past its end after that is the business of draft_grow.h.
+ * has not finished; nor is one that has still the hidden name that libsharr gives what it prepares.
+ * What others write past its end after that is the business of draft_grow.h.
  */
 #ifndef SHARRFS_DRAFT_H
 #define SHARRFS_DRAFT_H

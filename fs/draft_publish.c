@@ -114,12 +114,28 @@ static int give_name(struct fs *fs, struct file *file)
 		     : -ENOMEM;
 }
 
+/* As libsharr calls what it prepares, to be renamed when it is ready. */
+static bool is_hidden(struct fs *fs, struct file *file)
+{
+	CLEANUP_FREE char *name = NULL;
+	struct inode *dir;
+
+	return inode_last_place(&fs->inodes, file->inode, &dir, &name) == 0 &&
+	       staging_is_hidden(name);
+}
+
 int draft_publish(struct fs *fs, struct file *file)
 {
 	uint64_t nbytes = 0;
 	struct facts facts;
 	bool grown = file->draft->grown_from >= 0;
-	int rc = complete(fs, file, &nbytes);
+	int rc;
+
+	if (is_hidden(fs, file)) {
+		file->draft->state = DRAFT_DROPPED;
+		return 0;
+	}
+	rc = complete(fs, file, &nbytes);
 
 	if (rc == 0 && grown)
 		rc = draft_grow_hand_over(file->draft, file->fd);

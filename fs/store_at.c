@@ -208,6 +208,8 @@ static int open_place(struct fs *fs, struct inode *inode, int *ret_fd)
 	if (inode->view)
 		return npyview_open_place(fs, inode, ret_fd);
 	rc = inode_place(&fs->inodes, inode, &parent, &name);
+	if (rc == -ENOENT)
+		return -ESTALE; /* perhaps it was replaced, and not deleted */
 	if (rc == 0)
 		rc = walk(fs, parent, &dirfd);
 	if (rc < 0)

@@ -19,6 +19,7 @@ struct array_draft {
 	struct staging staging;
 	bool replace;
 	bool ephemeral;
+	bool in_mount; /* its last close publishes it (mount_create.h) */
 };
 
 struct sharr {

@@ -73,9 +73,9 @@ static bool is_taken(const struct name *name)
 	return fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Give the empty file its size and its metadata. With `data` space is taken by writing them. */
-static int fill(int fd, const struct format_meta *meta, const void *data, bool reserve,
-		const char *where)
+/* With `data` space is taken by writing them. */
+static int fill_directly(int fd, const struct format_meta *meta, const void *data, bool reserve,
+			 const char *where)
 {
 	CLEANUP_FREE unsigned char *tail = NULL;
 	uint64_t offset = format_block_offset(meta->nbytes);
@@ -97,6 +97,27 @@ static int fill(int fd, const struct format_meta *meta, const void *data, bool r
 				     offset + tail_bytes, where);
 }
 
+/* Give the empty file its size and its metadata. */
+static int fill(const struct array_draft *draft, const struct sharr_spec *spec,
+		const struct format_meta *meta, const void *data, bool reserve)
+{
+	const char *where = name_where(&draft->name);
+
+	if (draft->in_mount)
+		return mount_fill(draft->staging.fd, spec, meta, data, reserve, where);
+	return fill_directly(draft->staging.fd, meta, data, reserve, where);
+}
+
+/* Through a mount a name alone is not enough: the daemon publishes what is closed under it. */
+static int draft_publish(struct array_draft *draft)
+{
+	int r = staging_publish(&draft->staging, &draft->name, draft->replace);
+
+	if (r == 0 && draft->in_mount)
+		r = close(steal_fd(&draft->staging.fd)) < 0 ? -errno : 0;
+	return r;
+}
+
 /* A file in the making that holds the whole array; it is published at once, or later. */
 static int draft_new(const char *name, const struct sharr_spec *spec, struct format_meta *meta,
 		     const void *data, unsigned flags, bool later, struct array_draft **ret_draft)
@@ -111,8 +132,12 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 	draft->staging.hidden[0] = '\0';
 	draft->replace = flags & SHARR_REPLACE;
 	r = name_init(name, &draft->name);
-	if (r == 0 && draft->name.in_mount)
-		r = error_set(-EOPNOTSUPP, "through a mount an array can't be published later");
+	if (r == 0)
+		r = mount_has(&draft->name);
+	draft->in_mount = r > 0;
+	r = r > 0 ? 0 : r;
+	if (draft->in_mount && flags & SHARR_EPHEMERAL)
+		r = error_set(-EOPNOTSUPP, "through a mount arrays are not ephemeral");
 	/* Before space is taken or data are made, which may be a lot of work. */
 	if (r == 0 && (later || meta->nbytes >= LARGE_BYTES) && !draft->replace &&
 	    is_taken(&draft->name))
@@ -124,8 +149,7 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 	if (r == 0)
 		meta->inode = flags & SHARR_EPHEMERAL ? st.st_ino : 0;
 	if (r == 0) {
-		r = fill(draft->staging.fd, meta, data, !(flags & SHARR_SPARSE),
-			 name_where(&draft->name));
+		r = fill(draft, spec, meta, data, !(flags & SHARR_SPARSE));
 		/* Who asks for a name that is taken is told so, whether there is room or not. */
 		if (r < 0 && !draft->replace && is_taken(&draft->name))
 			r = -EEXIST;
@@ -134,29 +158,6 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 		return r;
 	*ret_draft = steal_ptr(draft);
 	return 0;
-}
-
-/* 1: made through the mounted sharrfs that the name leads into; 0: it leads into none. */
-static int create_in_mount(const char *name, const struct sharr_spec *spec, const void *data,
-			   unsigned flags)
-{
-	CLEANUP_FREE unsigned char *attrs = NULL;
-	CLEANUP_META struct format_meta meta = {.heap = NULL};
-	CLEANUP_NAME struct name place;
-	int r;
-
-	error_clear();
-	r = name_init(name, &place);
-	if (r == 0)
-		r = mount_has(&place);
-	if (r <= 0)
-		return r;
-	r = describe(spec, &meta, &attrs);
-	if (r == 0 && flags & ~(data ? SHARR_REPLACE : CREATE_FLAGS))
-		r = -EINVAL;
-	if (r == 0)
-		r = mount_create(&place, spec, &meta, data, flags);
-	return r < 0 ? r : 1;
 }
 
 static int prepare(const char *name, const struct sharr_spec *spec, unsigned flags, bool later,
@@ -203,9 +204,11 @@ int sharr_publish(struct sharr *array)
 	error_clear();
 	if (!array->draft)
 		return -EINVAL;
-	r = staging_publish(&array->draft->staging, &array->draft->name, array->draft->replace);
+	r = draft_publish(array->draft);
 	if (r < 0)
 		return r;
+	if (array->draft->in_mount)
+		mount_refresh(&array->draft->name, &array->info);
 	if (array->draft->ephemeral)
 		array->hold_fd = steal_fd(&array->draft->staging.fd);
 	draft_free(&array->draft);
@@ -213,28 +216,12 @@ int sharr_publish(struct sharr *array)
 	return 0;
 }
 
-/* What was made but can't be mapped, as the mount has no passthrough, is not left behind. */
-static int attach_made(const char *name, struct sharr **ret_array)
-{
-	CLEANUP_NAME struct name place;
-	int r = sharr_attach(name, 0, ret_array);
-
-	place.at = -1;
-	if (r < 0 && name_init(name, &place) == 0)
-		unlinkat(place.at, place.path, 0);
-	return r;
-}
-
 int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags,
 		 struct sharr **ret_array)
 {
 	struct sharr *array;
-	int r = create_in_mount(name, spec, NULL, flags);
+	int r = prepare(name, spec, flags, false, &array);
 
-	if (r > 0)
-		return attach_made(name, ret_array);
-	if (r == 0)
-		r = prepare(name, spec, flags, false, &array);
 	if (r < 0)
 		return r;
 	r = sharr_publish(array);
@@ -253,9 +240,7 @@ int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 	CLEANUP_DRAFT struct array_draft *draft = NULL;
 	int r;
 
-	r = create_in_mount(name, spec, data ? data : "", flags);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	error_clear();
 	if (flags & ~SHARR_REPLACE)
 		return -EINVAL;
 	r = describe(spec, &meta, &attrs);
@@ -265,7 +250,7 @@ int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 		r = draft_new(name, spec, &meta, data ? data : "", flags, false, &draft);
 	if (r < 0)
 		return r;
-	return staging_publish(&draft->staging, &draft->name, draft->replace);
+	return draft_publish(draft);
 }
 
 int sharr_delete(const char *name)

@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "attrs.h"
 #include "cleanup.h"
-#include "error.h"
 #include "mount.h"
+#include "open.h"
+#include "space.h"
 #include "whole.h"
 
 int mount_has(const struct name *name)
@@ -49,40 +49,37 @@ static int set_attributes(int fd, const struct sharr_spec *spec, const struct fo
 	return 0;
 }
 
-static int give_size(int fd, const struct format_meta *meta, const void *data, unsigned flags)
+static int give_size(int fd, const struct format_meta *meta, const void *data, bool reserve,
+		     const char *where)
 {
-	if (data)
-		return whole_pwrite(fd, data, (size_t)meta->nbytes, 0);
-	if (meta->nbytes == 0)
-		return 0;
-	if (flags & SHARR_SPARSE)
-		return ftruncate(fd, (off_t)meta->nbytes) < 0 ? -errno : 0;
-	return -posix_fallocate(fd, 0, (off_t)meta->nbytes);
-}
-
-int mount_create(const struct name *name, const struct sharr_spec *spec,
-		 const struct format_meta *meta, const void *data, unsigned flags)
-{
-	CLEANUP_FD int fd = -1;
 	int r;
 
-	if (flags & ~SHARR_SPARSE)
-		return error_set(-EOPNOTSUPP,
-				 "through a mount arrays are neither replaced nor ephemeral");
-	fd = openat(name->at, name->path,
-		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
-		    spec->mode ? spec->mode & 0600 : 0666);
-	if (fd < 0)
-		return -errno;
-	r = spec->mode && fchmod(fd, spec->mode) < 0 ? -errno : 0;
-	if (r == 0)
-		r = give_size(fd, meta, data, flags);
-	if (r == 0)
-		r = set_attributes(fd, spec, meta);
-	if (r < 0) {
-		unlinkat(name->at, name->path,
-			 0); /* it is this process's alone: nobody has seen it */
-		return r;
+	if (!data)
+		return space_take(fd, meta->nbytes, reserve, where);
+	r = space_check(fd, meta->nbytes, true, where);
+	return r < 0 ? r
+		     : space_explain(whole_pwrite(fd, data, (size_t)meta->nbytes, 0), meta->nbytes,
+				     where);
+}
+
+int mount_fill(int fd, const struct sharr_spec *spec, const struct format_meta *meta,
+	       const void *data, bool reserve, const char *where)
+{
+	int r = give_size(fd, meta, data, reserve, where);
+
+	return r < 0 ? r : set_attributes(fd, spec, meta);
+}
+
+/* If somebody else's is there already, that is nothing to be told. */
+void mount_refresh(struct name *name, struct sharr_info *info)
+{
+	struct opened opened;
+
+	if (open_array(name, O_RDONLY, &opened) < 0)
+		return;
+	if (opened.st.st_ino == info->inode) {
+		info->created_ns = opened.meta.origin.created_ns;
+		info->creator_pid = opened.meta.origin.pid;
 	}
-	return close(steal_fd(&fd)) < 0 ? -errno : 0; /* published here */
+	opened_deinit(&opened);
 }

@@ -15,8 +15,8 @@
  * A sharrfs that is mounted at SHARR_MOUNT, else /mnt/sharr, and shows that store is another way to
  * its names: SHARR_VIA chooses "shm" (the store), "mount", or "auto" (the default: the store, and
  * for what is not there the mount), so that a container with a /dev/shm of its own sees the host's
- * arrays. file:// names may lead into a mount as well. Through a mount arrays can't be replaced,
- * ephemeral or prepared: -EOPNOTSUPP; and without passthrough only be attached read-only: -ENODEV.
+ * arrays. file:// names may lead into a mount as well. Through a mount arrays can't be ephemeral:
+ * -EOPNOTSUPP; and without passthrough only be put, and attached read-only: -ENODEV.
  *
  * Errors: a function that can fail returns 0, or a documented positive outcome, or a negative
  * errno. Outputs are written on success only. sharr_error() then tells in words what happened.
@@ -167,7 +167,7 @@ SHARR_PUBLIC int sharr_prepare(const char *name, const struct sharr_spec *spec, 
 
 /*
  * Make a prepared array visible under its name, whole and at once. It stays attached. On an error
- * it stays prepared.
+ * it stays prepared (through a mount it is gone if another takes its name in the same instant).
  *   -EEXIST    the name has been taken meanwhile, and the flags of sharr_prepare lacked
  *              SHARR_REPLACE
  *   -EINVAL    the array was published already, or was never prepared

@@ -16,7 +16,7 @@
 
 #define HIDDEN_PREFIX ".sharr~"
 
-enum { HIDDEN_DIGITS = 5 * 8 };
+enum { HIDDEN_DIGITS = 5 * 8, REPLACE_TRIES = 1000 };
 
 /*
  * Who makes it: a process, as the thread that began may end before; and of which boot, as a store
@@ -211,7 +211,7 @@ static int replace(struct staging *staging, const struct name *name)
 	return 0;
 }
 
-/* On file systems that have neither O_TMPFILE nor links. */
+/* On file systems that have neither O_TMPFILE nor links, a mounted sharrfs among them. */
 static int rename_exclusively(struct staging *staging, const struct name *name)
 {
 	char path[PATH_MAX];
@@ -225,20 +225,24 @@ static int rename_exclusively(struct staging *staging, const struct name *name)
 	return 0;
 }
 
+/*
+ * Deleted in between, the name may be free at the next try; taken for good it may be by a file that
+ * a mounted sharrfs hides.
+ */
 int staging_publish(struct staging *staging, const struct name *name, bool replace_array)
 {
-	int r;
+	int tries = REPLACE_TRIES, r;
 
 	do {
 		r = link_as(staging, name, name->path);
-		if (r == -EEXIST && replace_array)
-			r = replace(staging, name);
-		else if (r == 0 && staging->hidden[0])
+		if (r == 0 && staging->hidden[0])
 			forget_hidden(staging, name);
 		else if (staging->hidden[0] && (r == -EPERM || r == -EOPNOTSUPP))
 			r = rename_exclusively(staging, name);
-	} while (r == -EAGAIN);
-	return r;
+		if (r == -EEXIST && replace_array)
+			r = replace(staging, name);
+	} while (r == -EAGAIN && --tries);
+	return r == -EAGAIN ? -EEXIST : r;
 }
 
 void staging_close(struct staging *staging, const struct name *name)

@@ -225,3 +225,42 @@ def test_copy_leaves_mtime_and_maps_alone(c, store):
     assert os.stat(store / "x").st_mtime_ns == before
     with open("/proc/self/maps") as lines:
         assert lines.read().count(str(store)) == maps
+
+
+@pytest.mark.fuse
+@pytest.mark.passthrough
+def test_prepared_through_a_mount(c, store, mount, monkeypatch):
+    monkeypatch.setenv("SHARR_MOUNT", str(mount(store, "io=passthrough")))
+    monkeypatch.setenv("SHARR_VIA", "mount")
+    array = c.prepare("x", shape=(3,), attrs={"unit": b"m"})
+    array.data[:] = 7
+    assert (c.names(), store.names()) == ([], [])
+    array.publish()
+    with refused(EINVAL):
+        array.publish()
+    known, told = c.c.sharr_info(array.handle).contents, c.stat("x")
+    assert (known.inode, known.created_ns, known.creator_pid) == (
+        told.inode,
+        told.created_ns,
+        os.getpid(),
+    )
+    monkeypatch.setenv("SHARR_VIA", "shm")
+    assert c.attach("x").data.tolist() == [7] * 3
+    assert c.attrs("x") == {"unit": b"m"}
+    c.detach_all()  # before the mount goes
+
+
+@pytest.mark.fuse
+@pytest.mark.passthrough
+def test_prepared_through_a_mount_stays_so_when_its_name_is_taken(c, store, mount, monkeypatch):
+    monkeypatch.setenv("SHARR_MOUNT", str(mount(store, "io=passthrough")))
+    monkeypatch.setenv("SHARR_VIA", "mount")
+    array = c.prepare("x", shape=(3,))
+    c.put("x", np.ones(2))
+    with pytest.raises(FileExistsError):
+        array.publish()
+    c.delete("x")
+    array.publish()
+    assert store.names() == ["x"]
+    assert c.copy("x", 24) == bytes(24)
+    c.detach_all()
