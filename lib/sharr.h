@@ -34,10 +34,16 @@
  *                  symlink, a fifo)
  *   -ENOMEM        out of memory, or out of maps (vm.max_map_count): sharr_error() tells which
  *   -EMFILE, -ENFILE  out of descriptors: raise RLIMIT_NOFILE or close some
+ *   -EINTR         a signal came while a mounted sharrfs was asked: call again
+ *   -ENOTCONN      the sharrfs of that mount has died: mount it anew
+ * and what a file system has to say of its own, such as -EIO or -EDQUOT, as it came. -EINVAL as
+ * well if SHARR_VIA is none of the three words.
  *
  * Threads: all functions may be called from any thread at any time, on one array too, except
  * sharr_detach, which must be the last call on its handle, and sharr_publish, which one thread
- * calls. After fork a child may use and detach what its parent attached.
+ * calls. After fork a child may use and detach what its parent attached. SHARR_STORE, SHARR_MOUNT
+ * and SHARR_VIA are read by getenv in each call: setenv in another thread meanwhile is as wrong as
+ * it always is.
  */
 #ifndef SHARR_H
 #define SHARR_H
@@ -140,7 +146,8 @@ struct sharr_info {
  *              no bytes
  *   -ENOTSUP   the dtype holds pointers (object), which mean nothing to another process
  *   -EOVERFLOW the shape has more bytes than an address can count
- *   -E2BIG     the dtype is so long that its header does not fit into 64 KiB
+ *   -E2BIG     the dtype is so long, or the attributes are, that they do not fit into 64 KiB
+ *   -EPERM, -ERANGE, -ENODATA  an attribute that can't be, see sharr_attrs_set
  *   -ENOSPC    the store has too little room: sharr_error() names the store, what was asked and
  *              what is free
  *   -EFBIG     above the size that a file may have here (RLIMIT_FSIZE)
@@ -284,12 +291,15 @@ SHARR_PUBLIC int sharr_list(const char *group,
  */
 SHARR_PUBLIC int sharr_lock(struct sharr *array, int64_t timeout_ns);
 
-/* Give the lock back. -EPERM: this thread does not have it, or somebody wrote over it. */
+/*
+ * Give the lock back. -EPERM: this thread does not have it, or somebody wrote over it; -EACCES,
+ * -ENOTSUP as above.
+ */
 SHARR_PUBLIC int sharr_unlock(struct sharr *array);
 
 /*
  * How often sharr_notify has been called for this array, modulo 2^32: what sharr_wait is to be
- * called with.
+ * called with. -ENOTSUP, -ENODEV as above.
  */
 SHARR_PUBLIC int sharr_event(const struct sharr *array, uint32_t *ret_count);
 
@@ -307,8 +317,8 @@ SHARR_PUBLIC int sharr_wait(const struct sharr *array, uint32_t seen, int64_t ti
 /*
  * Mark that this thread starts, and has ended, changing the data, so that sharr_snapshot of others
  * gets them whole. One thread at a time: -EBUSY if another one, which lives, is writing. -EDEADLK:
- * begun already; -EPERM: end without begin. If a writer died, the next one takes over, and should
- * write all.
+ * begun already; -EPERM: end without begin; -EACCES, -ENOTSUP as above. If a writer died, the next
+ * one takes over, and should write all.
  */
 SHARR_PUBLIC int sharr_write_begin(struct sharr *array);
 SHARR_PUBLIC int sharr_write_end(struct sharr *array);
