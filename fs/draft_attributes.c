@@ -27,6 +27,7 @@ static const struct {
 	{"sharr.dtype", reinterpret_dtype},
 	{"sharr.order", reinterpret_order},
 	{"sharr.shape", reinterpret_shape},
+	{"sharr.dtype_name", reinterpret_dtype_name},
 };
 
 enum { DESCRIBING_COUNT = sizeof(describing) / sizeof(describing[0]) };
@@ -136,6 +137,8 @@ static int check(const char *name, const char *value, size_t bytes)
 		return bytes == 1 && (*value == 'C' || *value == 'F') ? 0 : -EINVAL;
 	if (i == 3)
 		return reinterpret_check_shape(value, bytes);
+	if (i == 4)
+		return reinterpret_check_dtype_name(value, bytes);
 	if (i == 0)
 		return reinterpret_check_npy(value, bytes);
 	rc = format_describe(value, bytes, 'C', 1, &nothing, &meta);

@@ -75,6 +75,13 @@ static int print_order(FILE *out, const struct subject *subject)
 	return 0;
 }
 
+/* Few have one: it is listed only where there is one. */
+static int print_dtype_name(FILE *out, const struct subject *subject)
+{
+	fputs(subject->meta->dtype_name, out);
+	return *subject->meta->dtype_name ? 0 : -ENODATA;
+}
+
 static int print_nbytes(FILE *out, const struct subject *subject)
 {
 	fprintf(out, "%" PRIu64, subject->meta->nbytes);
@@ -202,6 +209,7 @@ static const struct attribute array_attributes[] = {
 	{"dtype", true, print_dtype},
 	{"shape", true, print_shape},
 	{"order", true, print_order},
+	{"dtype_name", true, print_dtype_name},
 	{"nbytes", false, print_nbytes},
 	{"itemsize", false, print_itemsize},
 	{"uri", false, print_uri},
@@ -368,7 +376,8 @@ static int print_names(FILE *out, const struct subject *subject)
 	size_t at = 0;
 
 	for (attribute = array_attributes; attribute->name; attribute++)
-		if (attribute->listed)
+		if (attribute->listed &&
+		    (attribute->print != print_dtype_name || *subject->meta->dtype_name))
 			fprintf(out, PREFIX "%s%c", attribute->name, '\0');
 	while (attrs_next(subject->meta->attrs, subject->meta->attrs_bytes, &at, &attr))
 		fprintf(out, USER "%.*s%c", (int)attr.name_bytes, attr.name, '\0');

@@ -67,6 +67,8 @@ static int apply(const struct format_meta *meta, void *userdata, struct format_m
 		return reinterpret_order(meta, change->value, change->bytes, ret_changed);
 	if (!strcmp(change->name, "sharr.shape"))
 		return reinterpret_shape(meta, change->value, change->bytes, ret_changed);
+	if (!strcmp(change->name, "sharr.dtype_name"))
+		return reinterpret_dtype_name(meta, change->value, change->bytes, ret_changed);
 	return change_user(meta, change, ret_changed);
 }
 

@@ -39,6 +39,9 @@ static int set_attributes(int fd, const struct sharr_spec *spec, const struct fo
 		return r;
 	if (fsetxattr(fd, "user.sharr.npy", npy, strlen(npy), 0) < 0)
 		return -errno;
+	if (meta->dtype_name[0] && fsetxattr(fd, "user.sharr.dtype_name", meta->dtype_name,
+					     strlen(meta->dtype_name), 0) < 0)
+		return -errno;
 	for (size_t i = 0; i < spec->attr_count; i++) {
 		const struct sharr_attr *attr = &spec->attrs[i];
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "reinterpret.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,6 +126,42 @@ int reinterpret_shape(const struct format_meta *meta, const char *text, size_t b
 	if (ndim < 0)
 		return ndim;
 	return change(meta, meta->descr, meta->descr_bytes, meta->order, ndim, shape, ret_changed);
+}
+
+/* Names as Python has them, with dots in between. */
+int reinterpret_check_dtype_name(const char *text, size_t bytes)
+{
+	if (bytes >= FORMAT_DTYPE_NAME_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < bytes; i++)
+		if (!isalnum((unsigned char)text[i]) && text[i] != '_' && text[i] != '.')
+			return -EINVAL;
+	return 0;
+}
+
+static bool is_void(const struct format_meta *meta)
+{
+	return meta->descr_bytes > 1 && strchr("|<>", meta->descr[0]) && meta->descr[1] == 'V';
+}
+
+int reinterpret_dtype_name(const struct format_meta *meta, const char *text, size_t bytes,
+			   struct format_meta *ret_changed)
+{
+	int r = reinterpret_check_dtype_name(text, bytes);
+
+	if (r < 0 || (bytes > 0 && !is_void(meta)))
+		return -EINVAL;
+	if (strlen(meta->dtype_name) == bytes && memcmp(meta->dtype_name, text, bytes) == 0)
+		return 1;
+	r = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim, meta->shape,
+			    ret_changed);
+	if (r < 0)
+		return r;
+	ret_changed->order = meta->order;
+	format_inherit(ret_changed, meta);
+	memcpy(ret_changed->dtype_name, text, bytes);
+	ret_changed->dtype_name[bytes] = '\0';
+	return 0;
 }
 
 int reinterpret_shape_text(const struct format_meta *meta, char *ret_text)

@@ -30,6 +30,14 @@ int reinterpret_order(const struct format_meta *meta, const char *text, size_t b
 int reinterpret_shape(const struct format_meta *meta, const char *text, size_t bytes,
 		      struct format_meta *ret_changed);
 
+/*
+ * The name of an extension dtype, such as "ml_dtypes.bfloat16", which readers who know it take void
+ * elements for; nothing for none. -EINVAL: the elements are no void of one size.
+ */
+int reinterpret_dtype_name(const struct format_meta *meta, const char *text, size_t bytes,
+			   struct format_meta *ret_changed);
+int reinterpret_check_dtype_name(const char *text, size_t bytes);
+
 /* Do these texts make sense for some array? -EINVAL; -ENOTSUP is told as -EINVAL too. */
 int reinterpret_check_npy(const char *text, size_t bytes);
 int reinterpret_check_shape(const char *text, size_t bytes);
