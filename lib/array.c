@@ -65,9 +65,9 @@ int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 
 	place.at = -1;
 	error_clear();
-	if (flags & ~SHARR_READONLY)
+	if (flags & ~(SHARR_READONLY | SHARR_VIA_SHM | SHARR_VIA_MOUNT))
 		return -EINVAL;
-	r = name_init(name, &place);
+	r = name_init_via(name, flags, &place);
 	if (r == 0)
 		r = open_and_hold(&place, readonly ? O_RDONLY : O_RDWR, &opened);
 	if (r < 0)

@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "ephemeral.h"
 #include "error.h"
+#include "mountinfo.h"
 #include "sharr.h"
 
 enum { MAPS_BUFFER_BYTES = 64 << 10 };
@@ -39,73 +40,11 @@ static void add_device(struct attached_devices *devices, uint64_t device)
 		devices->more = true;
 }
 
-/* A line of mountinfo. */
-struct mount_line {
-	uint64_t id;
-	uint64_t device;
-	bool is_sharrfs;
-	uint64_t source_device; /* of what a sharrfs shows; 0 if it can't be found */
-};
-
-/* mountinfo writes blanks, tabs, newlines and backslashes as \ and three octal digits. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from; to++) {
-		if (from[0] == '\\' && isdigit((unsigned char)from[1]) &&
-		    isdigit((unsigned char)from[2]) && isdigit((unsigned char)from[3])) {
-			*to = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
-			from += 4;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-}
-
 static uint64_t device_of_path(const char *path)
 {
 	struct stat st;
 
 	return stat(path, &st) == 0 ? st.st_dev : 0;
-}
-
-/* "36 35 98:0 /root /point options… - type source options" */
-static bool parse_mount(char *line, struct mount_line *ret_mount)
-{
-	unsigned int major_number, minor_number;
-	char *back = strstr(line, " - "), *type, *source, *rest;
-	unsigned long long id;
-
-	if (!back || sscanf(line, "%llu %*u %u:%u", &id, &major_number, &minor_number) != 3)
-		return false;
-	type = strtok_r(back + 3, " \n", &rest);
-	source = strtok_r(NULL, " \n", &rest);
-	if (!type || !source)
-		return false;
-	ret_mount->id = id;
-	ret_mount->device = makedev(major_number, minor_number);
-	ret_mount->is_sharrfs = strcmp(type, "fuse.sharrfs") == 0;
-	ret_mount->source_device = 0;
-	if (ret_mount->is_sharrfs) {
-		unescape(source);
-		ret_mount->source_device = device_of_path(source);
-	}
-	return true;
-}
-
-/* Call `fn` for every mount of this mount namespace. */
-static void each_mount(void (*fn)(const struct mount_line *mount, void *userdata), void *userdata)
-{
-	CLEANUP_STREAM FILE *stream = fopen("/proc/self/mountinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	struct mount_line mount;
-	size_t room = 0;
-
-	while (stream && getline(&line, &room, stream) > 0)
-		if (parse_mount(line, &mount))
-			fn(&mount, userdata);
 }
 
 struct family {
@@ -114,38 +53,36 @@ struct family {
 	uint64_t base;     /* the device of the store */
 };
 
+/* The device of what a mounted sharrfs shows; 0 of any other mount, or if it can't be found. */
+static uint64_t source_of(const struct mountinfo *mount)
+{
+	return strcmp(mount->type, "fuse.sharrfs") == 0 ? device_of_path(mount->source) : 0;
+}
+
 /* On some file systems, such as btrfs, maps tell the mount's device and not st_dev. */
-static void add_own_mount(const struct mount_line *mount, void *userdata)
+static int add_own_mount(const struct mountinfo *mount, void *userdata)
 {
 	struct family *family = userdata;
 
 	if (mount->id == family->mount_id)
 		add_device(family->devices, mount->device);
-	if (mount->is_sharrfs && mount->source_device && mount->device == family->base)
-		family->base = mount->source_device;
+	if (mount->device == family->base && source_of(mount))
+		family->base = source_of(mount);
+	return 0;
 }
 
-static void add_sharrfs(const struct mount_line *mount, void *userdata)
+static int add_sharrfs(const struct mountinfo *mount, void *userdata)
 {
 	struct family *family = userdata;
 
-	if (mount->is_sharrfs && mount->source_device == family->base)
+	if (source_of(mount) == family->base)
 		add_device(family->devices, mount->device);
-}
-
-static uint64_t mount_id_of(int fd)
-{
-	struct statx found;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &found) < 0 ||
-	    !(found.stx_mask & STATX_MNT_ID))
-		return 0;
-	return found.stx_mnt_id;
+	return 0;
 }
 
 int attached_devices_of(int fd, struct attached_devices *ret_devices)
 {
-	struct family family = {.devices = ret_devices, .mount_id = mount_id_of(fd)};
+	struct family family = {.devices = ret_devices, .mount_id = mountinfo_id_of(fd)};
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
@@ -154,9 +91,9 @@ int attached_devices_of(int fd, struct attached_devices *ret_devices)
 	ret_devices->more = false;
 	family.base = st.st_dev;
 	add_device(ret_devices, st.st_dev);
-	each_mount(add_own_mount, &family);
+	mountinfo_each(add_own_mount, &family);
 	add_device(ret_devices, family.base);
-	each_mount(add_sharrfs, &family);
+	mountinfo_each(add_sharrfs, &family);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "array.h"
 #include "attrs.h"
 #include "bytes.h"
 #include "cleanup.h"
@@ -32,23 +33,91 @@ static int tell_all(const struct format_meta *meta,
 	return r;
 }
 
-int sharr_attrs_list(const char *name, int (*fn)(const struct sharr_attr *attr, void *userdata),
-		     void *userdata)
+/* A descriptor of its own on an array that is not published yet. */
+static int open_draft(const struct sharr *array, struct opened *ret_opened)
+{
+	int r;
+
+	if (array->draft->in_mount)
+		return error_set(-EOPNOTSUPP, "through a mount an array has its attributes from "
+					      "the start, or once it is published");
+	ret_opened->in_mount = false;
+	ret_opened->fd = fcntl(array->draft->staging.fd, F_DUPFD_CLOEXEC, 0);
+	if (ret_opened->fd < 0)
+		return -errno;
+	r = fstat(ret_opened->fd, &ret_opened->st) < 0 ? -errno : 0;
+	if (r == 0)
+		r = format_read(ret_opened->fd, (uint64_t)ret_opened->st.st_size,
+				&ret_opened->meta);
+	if (r < 0)
+		cleanup_fd(&ret_opened->fd);
+	return r;
+}
+
+static bool is_same(const struct sharr *array, const struct opened *opened)
+{
+	return array->info.inode == opened->st.st_ino &&
+	       array->info.created_ns == opened->meta.origin.created_ns;
+}
+
+static int open_by_name(const char *name, unsigned via, int access, struct opened *ret_opened)
 {
 	CLEANUP_NAME struct name place;
-	struct opened opened;
 	int r;
 
 	place.at = -1;
-	error_clear();
-	r = name_init(name, &place);
+	r = name_init_via(name, via, &place);
+	return r < 0 ? r : ephemeral_open(&place, access, ret_opened);
+}
+
+/* By its name, which may be another array's by now. */
+static int open_attached(const struct sharr *array, int access, struct opened *ret_opened)
+{
+	int r;
+
+	if (array->draft)
+		return open_draft(array, ret_opened);
+	r = open_by_name(array->info.name, array->in_mount ? SHARR_VIA_MOUNT : SHARR_VIA_SHM,
+			 access, ret_opened);
+	if (r == 0 && is_same(array, ret_opened))
+		return 0;
 	if (r == 0)
-		r = ephemeral_open(&place, O_RDONLY, &opened);
-	if (r < 0)
+		opened_deinit(ret_opened);
+	else if (r != -ENOENT && r != -EBADMSG)
 		return r;
-	r = tell_all(&opened.meta, fn, userdata);
-	opened_deinit(&opened);
+	return error_set(-ESTALE, "the array was deleted or replaced since it was attached");
+}
+
+/* Tells all, and closes. */
+static int list_opened(struct opened *opened,
+		       int (*fn)(const struct sharr_attr *attr, void *userdata), void *userdata)
+{
+	int r = tell_all(&opened->meta, fn, userdata);
+
+	opened_deinit(opened);
 	return r;
+}
+
+int sharr_attrs_list(const char *name, int (*fn)(const struct sharr_attr *attr, void *userdata),
+		     void *userdata)
+{
+	struct opened opened;
+	int r;
+
+	error_clear();
+	r = open_by_name(name, 0, O_RDONLY, &opened);
+	return r < 0 ? r : list_opened(&opened, fn, userdata);
+}
+
+int sharr_attrs_list_of(const struct sharr *array,
+			int (*fn)(const struct sharr_attr *attr, void *userdata), void *userdata)
+{
+	struct opened opened;
+	int r;
+
+	error_clear();
+	r = open_attached(array, O_RDONLY, &opened);
+	return r < 0 ? r : list_opened(&opened, fn, userdata);
 }
 
 struct change {
@@ -205,21 +274,32 @@ static int change_in_store(const struct opened *opened, const struct sharr_attr 
 	return r;
 }
 
+/* Changes them, and closes. */
+static int set_opened(struct opened *opened, const struct sharr_attr *attrs, size_t count)
+{
+	int r = opened->in_mount ? change_through_mount(opened->fd, attrs, count)
+				 : change_in_store(opened, attrs, count);
+
+	opened_deinit(opened);
+	return r;
+}
+
 int sharr_attrs_set(const char *name, const struct sharr_attr *attrs, size_t count)
 {
-	CLEANUP_NAME struct name place;
 	struct opened opened;
 	int r;
 
-	place.at = -1;
 	error_clear();
-	r = name_init(name, &place);
-	if (r == 0)
-		r = ephemeral_open(&place, O_RDWR, &opened);
-	if (r < 0)
-		return r;
-	r = opened.in_mount ? change_through_mount(opened.fd, attrs, count)
-			    : change_in_store(&opened, attrs, count);
-	opened_deinit(&opened);
-	return r;
+	r = open_by_name(name, 0, O_RDWR, &opened);
+	return r < 0 ? r : set_opened(&opened, attrs, count);
+}
+
+int sharr_attrs_set_of(struct sharr *array, const struct sharr_attr *attrs, size_t count)
+{
+	struct opened opened;
+	int r;
+
+	error_clear();
+	r = open_attached(array, O_RDWR, &opened);
+	return r < 0 ? r : set_opened(&opened, attrs, count);
 }

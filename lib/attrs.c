@@ -7,6 +7,7 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "error.h"
 #include "sharr.h"
 
 enum { HEAD_BYTES = 6, VALUE_MAX = 65536 };
@@ -60,8 +61,11 @@ int attrs_check_name(const char *name)
 	size_t bytes = strlen(name);
 
 	if (bytes == 0 || bytes > ATTRS_NAME_MAX)
-		return -ERANGE;
-	return strncmp(name, "sharr.", 6) == 0 ? -EPERM : 0;
+		return error_set(-ERANGE, "the name of an attribute has 1 to %d bytes, not %zu",
+				 ATTRS_NAME_MAX, bytes);
+	if (strncmp(name, "sharr.", 6) != 0)
+		return 0;
+	return error_set(-EPERM, "names of attributes that start with 'sharr.' are reserved");
 }
 
 int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, const void *value,
@@ -75,7 +79,8 @@ int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, con
 	if (r < 0)
 		return r;
 	if (value_bytes > VALUE_MAX)
-		return -ENOSPC;
+		return error_set(-ENOSPC, "the value of an attribute has at most %d bytes, not %zu",
+				 VALUE_MAX, value_bytes);
 	if (!value && attrs_get(attrs, bytes, name, &attr) < 0)
 		return -ENODATA;
 	changed = out = malloc(bytes + HEAD_BYTES + name_bytes + value_bytes);

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "ephemeral.h"
 #include "error.h"
+#include "huge.h"
 #include "mount_create.h"
 #include "open.h"
 #include "sharr.h"
@@ -19,7 +20,14 @@
 
 enum { LARGE_BYTES = 1 << 20 };
 
-#define CREATE_FLAGS (SHARR_SPARSE | SHARR_REPLACE | SHARR_EPHEMERAL)
+#define HUGE_FLAGS (SHARR_HUGE | SHARR_NO_HUGE)
+#define PUT_FLAGS (SHARR_REPLACE | SHARR_VIA_SHM | SHARR_VIA_MOUNT | HUGE_FLAGS)
+#define CREATE_FLAGS (PUT_FLAGS | SHARR_SPARSE | SHARR_EPHEMERAL)
+
+static int check_flags(unsigned flags, unsigned known)
+{
+	return flags & ~known || (flags & HUGE_FLAGS) == HUGE_FLAGS ? -EINVAL : 0;
+}
 
 static void draft_free(struct array_draft **draft)
 {
@@ -74,7 +82,22 @@ static bool is_taken(const struct name *name)
 }
 
 /* With `data` space is taken by writing them. */
-static int fill_directly(int fd, const struct format_meta *meta, const void *data, bool reserve,
+static int fill_data(int fd, uint64_t file_bytes, const void *data, uint64_t nbytes, unsigned flags,
+		     const char *where)
+{
+	bool reserve = !(flags & SHARR_SPARSE);
+	int r = space_check(fd, file_bytes, reserve, where);
+
+	if (r < 0)
+		return r;
+	if (reserve && huge_is_wanted(fd, file_bytes, flags))
+		huge_populate(fd, file_bytes);
+	if (data)
+		return space_explain(whole_pwrite(fd, data, (size_t)nbytes, 0), file_bytes, where);
+	return space_take(fd, file_bytes, reserve, where);
+}
+
+static int fill_directly(int fd, const struct format_meta *meta, const void *data, unsigned flags,
 			 const char *where)
 {
 	CLEANUP_FREE unsigned char *tail = NULL;
@@ -82,30 +105,23 @@ static int fill_directly(int fd, const struct format_meta *meta, const void *dat
 	size_t tail_bytes;
 	int r = format_compose(meta, &tail, &tail_bytes);
 
-	if (r < 0)
-		return r;
-	if (data) {
-		r = space_check(fd, offset + tail_bytes, true, where);
-		if (r == 0)
-			r = space_explain(whole_pwrite(fd, data, (size_t)meta->nbytes, 0),
-					  offset + tail_bytes, where);
-	} else {
-		r = space_take(fd, offset + tail_bytes, reserve, where);
-	}
+	if (r == 0)
+		r = fill_data(fd, offset + tail_bytes, data, meta->nbytes, flags, where);
 	return r < 0 ? r
 		     : space_explain(whole_pwrite(fd, tail, tail_bytes, offset),
 				     offset + tail_bytes, where);
 }
 
-/* Give the empty file its size and its metadata. */
+/* Give the empty file its size, its data and its metadata. */
 static int fill(const struct array_draft *draft, const struct sharr_spec *spec,
-		const struct format_meta *meta, const void *data, bool reserve)
+		const struct format_meta *meta, const void *data, unsigned flags)
 {
 	const char *where = name_where(&draft->name);
 
 	if (draft->in_mount)
-		return mount_fill(draft->staging.fd, spec, meta, data, reserve, where);
-	return fill_directly(draft->staging.fd, meta, data, reserve, where);
+		return mount_fill(draft->staging.fd, spec, meta, data, !(flags & SHARR_SPARSE),
+				  where);
+	return fill_directly(draft->staging.fd, meta, data, flags, where);
 }
 
 /* Through a mount a name alone is not enough: the daemon publishes what is closed under it. */
@@ -131,7 +147,7 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 	draft->staging.fd = -1;
 	draft->staging.hidden[0] = '\0';
 	draft->replace = flags & SHARR_REPLACE;
-	r = name_init(name, &draft->name);
+	r = name_init_via(name, flags, &draft->name);
 	if (r == 0)
 		r = mount_has(&draft->name);
 	draft->in_mount = r > 0;
@@ -149,7 +165,7 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 	if (r == 0)
 		meta->inode = flags & SHARR_EPHEMERAL ? st.st_ino : 0;
 	if (r == 0) {
-		r = fill(draft, spec, meta, data, !(flags & SHARR_SPARSE));
+		r = fill(draft, spec, meta, data, flags);
 		/* Who asks for a name that is taken is told so, whether there is room or not. */
 		if (r < 0 && !draft->replace && is_taken(&draft->name))
 			r = -EEXIST;
@@ -171,8 +187,9 @@ static int prepare(const char *name, const struct sharr_spec *spec, unsigned fla
 	int r;
 
 	error_clear();
-	if (flags & ~CREATE_FLAGS)
-		return -EINVAL;
+	r = check_flags(flags, CREATE_FLAGS);
+	if (r < 0)
+		return r;
 	r = describe(spec, &meta, &attrs);
 	meta.flags = flags & SHARR_EPHEMERAL ? EPHEMERAL_FLAG : 0;
 	if (r == 0)
@@ -185,6 +202,8 @@ static int prepare(const char *name, const struct sharr_spec *spec, unsigned fla
 		r = array_new(name, draft->staging.fd, &st, &meta, false, &array);
 	if (r < 0)
 		return r;
+	if (flags & SHARR_SPARSE && huge_is_wanted(draft->staging.fd, array->map_bytes, flags))
+		huge_advise(array->data, array->map_bytes);
 	array->draft = steal_ptr(draft);
 	array->draft->ephemeral = flags & SHARR_EPHEMERAL;
 	*ret_array = array;
@@ -241,8 +260,9 @@ int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 	int r;
 
 	error_clear();
-	if (flags & ~SHARR_REPLACE)
-		return -EINVAL;
+	r = check_flags(flags, PUT_FLAGS);
+	if (r < 0)
+		return r;
 	r = describe(spec, &meta, &attrs);
 	if (r == 0 && !data && meta.nbytes)
 		r = -EINVAL;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "sharr.h"
 
 #define LOCK_OFFSET ((off_t)(1ull << 62))
 
@@ -96,6 +97,6 @@ void ephemeral_release(const char *name, const struct stat *st)
 {
 	CLEANUP_NAME struct name place;
 
-	if (name_init(name, &place) == 0)
+	if (name_init_via(name, SHARR_VIA_SHM, &place) == 0)
 		bury(place.at, place.path, st);
 }

@@ -55,14 +55,13 @@ static int set_attributes(int fd, const struct sharr_spec *spec, const struct fo
 static int give_size(int fd, const struct format_meta *meta, const void *data, bool reserve,
 		     const char *where)
 {
-	int r;
+	int r = space_check(fd, meta->nbytes, data || reserve, where);
 
+	if (r < 0)
+		return r;
 	if (!data)
 		return space_take(fd, meta->nbytes, reserve, where);
-	r = space_check(fd, meta->nbytes, true, where);
-	return r < 0 ? r
-		     : space_explain(whole_pwrite(fd, data, (size_t)meta->nbytes, 0), meta->nbytes,
-				     where);
+	return space_explain(whole_pwrite(fd, data, (size_t)meta->nbytes, 0), meta->nbytes, where);
 }
 
 int mount_fill(int fd, const struct sharr_spec *spec, const struct format_meta *meta,

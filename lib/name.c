@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "mount.h"
+#include "sharr.h"
 #include "store.h"
 
 /* Is this a component that may stand in a name: not empty, not "." or "..", at most NAME_MAX bytes?
@@ -140,26 +141,47 @@ static int init_file(const char *path, struct name *name)
 	return 0;
 }
 
-int name_init(const char *text, struct name *ret_name)
+/* Both flags: either way. */
+static int choose_via(unsigned flags, enum store_via *ret_via)
+{
+	switch (flags & (SHARR_VIA_SHM | SHARR_VIA_MOUNT)) {
+	case 0:
+		return store_via(ret_via);
+	case SHARR_VIA_SHM:
+		*ret_via = STORE_VIA_SHM;
+		return 0;
+	case SHARR_VIA_MOUNT:
+		*ret_via = STORE_VIA_MOUNT;
+		return 0;
+	}
+	*ret_via = STORE_VIA_AUTO;
+	return 0;
+}
+
+int name_init_via(const char *text, unsigned flags, struct name *ret_name)
 {
 	const char *path = skip_prefix(text, "file://");
-	enum store_via via;
 	int r;
 
 	ret_name->at = AT_FDCWD;
 	ret_name->text = text;
+	ret_name->via = STORE_VIA_AUTO;
 	if (path)
 		return init_file(path, ret_name);
-	r = store_via(&via);
-	return r < 0 ? r : init_in_store(via == STORE_VIA_MOUNT, ret_name);
+	r = choose_via(flags, &ret_name->via);
+	return r < 0 ? r : init_in_store(ret_name->via == STORE_VIA_MOUNT, ret_name);
+}
+
+int name_init(const char *text, struct name *ret_name)
+{
+	return name_init_via(text, 0, ret_name);
 }
 
 bool name_try_mount(struct name *name)
 {
 	char mount[PATH_MAX], store[PATH_MAX];
-	enum store_via via;
 
-	if (!name->in_store || name->in_mount || store_via(&via) < 0 || via != STORE_VIA_AUTO)
+	if (!name->in_store || name->in_mount || name->via != STORE_VIA_AUTO)
 		return false;
 	if (store_mount_path(mount, sizeof(mount)) < 0 || store_path(store, sizeof(store)) < 0 ||
 	    !mount_shows(mount, store))

@@ -9,17 +9,20 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "store.h"
+
 /*
  * Where an array is: `path` relative to the directory `at`, in the manner of openat. Not to be
  * copied: dir points into it.
  */
 struct name {
-	int at;           /* AT_FDCWD, or the group's directory, owned */
-	bool in_store;    /* and not at a path of the user's */
-	bool in_mount;    /* of the store's names, as a mounted sharrfs shows them */
-	bool nofollow;    /* a symlink there is no array */
-	const char *text; /* the name it was made from; the caller's */
-	const char *dir;  /* the directory the array lies in, relative to `at` too */
+	int at;             /* AT_FDCWD, or the group's directory, owned */
+	bool in_store;      /* and not at a path of the user's */
+	bool in_mount;      /* of the store's names, as a mounted sharrfs shows them */
+	bool nofollow;      /* a symlink there is no array */
+	enum store_via via; /* which ways a name of the store is looked up */
+	const char *text;   /* the name it was made from; the caller's */
+	const char *dir;    /* the directory the array lies in, relative to `at` too */
 	char dir_text[PATH_MAX];
 	char path[PATH_MAX];
 };
@@ -29,11 +32,15 @@ struct name {
  * -ENAMETOOLONG; for a group what openat gives. Free with name_deinit.
  */
 int name_init(const char *text, struct name *ret_name);
+
+/* The same, by the way that a call's flags choose: SHARR_VIA_SHM, SHARR_VIA_MOUNT; neither: SHARR_VIA in
+ * the environment. */
+int name_init_via(const char *text, unsigned flags, struct name *ret_name);
 void name_deinit(struct name *name);
 
 /*
  * Nothing is there: make it the same name in the mount of the store, if one is mounted and names may
- * be looked up both ways (SHARR_VIA). False: there is no other way.
+ * be looked up both ways. False: there is no other way.
  */
 bool name_try_mount(struct name *name);
 

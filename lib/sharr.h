@@ -73,6 +73,20 @@ extern "C" {
 #define SHARR_EPHEMERAL 0x8u /* delete it when the last process that has it attached goes */
 
 /*
+ * Which way a name of the store is looked up; both: in the store, then in its mount; neither: as
+ * SHARR_VIA in the environment says. Of no meaning for file://.
+ */
+#define SHARR_VIA_SHM 0x10u   /* in the store itself */
+#define SHARR_VIA_MOUNT 0x20u /* through the mount */
+
+/*
+ * Huge pages, where the store is a tmpfs that gives them to who asks (mounted with huge=advise).
+ * Neither: ask for arrays from 2 MiB on. Not having them is no error.
+ */
+#define SHARR_HUGE 0x40u    /* ask, whatever the size */
+#define SHARR_NO_HUGE 0x80u /* don't ask */
+
+/*
  * An array that is attached by this process. Opaque; made by the calls below, freed by
  * sharr_detach.
  */
@@ -140,7 +154,8 @@ struct sharr_info {
  * Create the array `name` as `spec` says, filled with zeros, and attach it. It appears under its
  * name in one step, whole. Its space is reserved unless flags has SHARR_SPARSE: a store that is too
  * full is an error here and never a SIGBUS later. flags: SHARR_SPARSE, SHARR_REPLACE,
- * SHARR_EPHEMERAL. *ret_array is the caller's, to be freed by sharr_detach.
+ * SHARR_EPHEMERAL, and the flags for the way and for huge pages. *ret_array is the caller's, to be
+ * freed by sharr_detach.
  *   -EEXIST    the name is taken (by an array or by anything else) and flags lacks SHARR_REPLACE
  *   -EINVAL    dtype, shape or order make no array: bad syntax, a negative length, an element of
  *              no bytes
@@ -158,7 +173,7 @@ SHARR_PUBLIC int sharr_create(const char *name, const struct sharr_spec *spec, u
 /*
  * Store a ready array: as sharr_create, but what becomes visible holds the data already, and
  * nothing stays attached. `data` are the spec's nbytes in the spec's order; they are read and stay
- * the caller's. flags: SHARR_REPLACE. Errors are those of sharr_create.
+ * the caller's. flags: SHARR_REPLACE, the way, huge pages. Errors are those of sharr_create.
  */
 SHARR_PUBLIC int sharr_put(const char *name, const struct sharr_spec *spec, const void *data,
 			   unsigned flags);
@@ -184,7 +199,7 @@ SHARR_PUBLIC int sharr_publish(struct sharr *array);
 /*
  * Attach the array `name`: map its data into this process, shared with all others. No descriptor is
  * kept, but of ephemeral arrays, to hold them: they are gone (-ENOENT) when nobody does. flags:
- * SHARR_READONLY, which needs permission to read only. *ret_array is the caller's, to be freed by
+ * SHARR_READONLY, which needs permission to read only, and the way. *ret_array is the caller's, to be freed by
  * sharr_detach.
  */
 SHARR_PUBLIC int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array);
@@ -256,6 +271,17 @@ SHARR_PUBLIC int sharr_attrs_list(const char *name,
  *              bytes; or the store is full
  */
 SHARR_PUBLIC int sharr_attrs_set(const char *name, const struct sharr_attr *attrs, size_t count);
+
+/*
+ * The same two of an attached array, or of one that is prepared: of that array itself, and not of
+ * one that has its name by now.
+ *   -ESTALE    it was deleted or replaced since
+ */
+SHARR_PUBLIC int sharr_attrs_list_of(const struct sharr *array,
+				     int (*fn)(const struct sharr_attr *attr, void *userdata),
+				     void *userdata);
+SHARR_PUBLIC int sharr_attrs_set_of(struct sharr *array, const struct sharr_attr *attrs,
+				    size_t count);
 
 /*
  * Delete the array `name`. Only arrays are deleted: anything else is -EBADMSG. Who has it attached

@@ -132,10 +132,6 @@ int space_explain(int r, uint64_t file_bytes, const char *where)
 
 int space_take(int fd, uint64_t file_bytes, bool reserve, const char *where)
 {
-	int r = space_check(fd, file_bytes, reserve, where);
-
-	if (r < 0)
-		return r;
 	if (!reserve)
 		return ftruncate(fd, (off_t)file_bytes) < 0 ? -errno : 0;
 	return space_explain(reserve_space(fd, file_bytes), file_bytes, where);

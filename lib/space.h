@@ -17,8 +17,8 @@
 int space_check(int fd, uint64_t file_bytes, bool reserve, const char *where);
 
 /*
- * Make the empty file `fd` file_bytes long and reserve its space if asked to. Errors of
- * space_check; what fallocate and ftruncate give. On an error the file is to be dropped, as some of
+ * Make the file `fd` file_bytes long and reserve its space, as far as it has none yet, if asked to;
+ * after space_check. What fallocate and ftruncate give; -ENOSPC and -EDQUOT with words. On an error the file is to be dropped, as some of
  * it may be reserved.
  */
 int space_take(int fd, uint64_t file_bytes, bool reserve, const char *where);

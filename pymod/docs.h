@@ -39,7 +39,8 @@
 
 #define DOC_CREATE                                                                                 \
 	"create($module, name, shape, dtype='float', *, order='C', reserve=True,\n"                \
-	"       mode=None, exist_ok=False, replace=False, ephemeral=False)\n"                      \
+	"       mode=None, exist_ok=False, replace=False, ephemeral=False,\n"                      \
+	"       huge=None, via=None, attrs=None)\n"                                                \
 	"--\n\n"                                                                                   \
 	"Create a shared array, filled with zeros, and attach it.\n\n"                             \
 	"It appears under its name in one step, whole.\n\n"                                        \
@@ -62,9 +63,19 @@
 	"exist_ok : bool\n"                                                                        \
 	"    If an array of that name exists with this dtype, shape and order, attach it.\n"       \
 	"replace : bool\n"                                                                         \
-	"    Take the place of an array of that name, at once; who has that attached keeps it.\n" \
+	"    Take the place of an array of that name, at once; who has that attached keeps it.\n"  \
 	"ephemeral : bool\n"                                                                       \
-	"    Delete it when the last process that has it attached goes, however it ends.\n\n"     \
+	"    Delete it when the last process that has it attached goes, however it ends.\n"        \
+	"huge : bool, optional\n"                                                                  \
+	"    Ask for huge pages, where the store is a tmpfs that gives them to who asks "          \
+	"(mounted\n"                                                                               \
+	"    with huge=advise). None: from 2 MiB on. Not having them is no error.\n"               \
+	"via : {None, 'auto', 'shm', 'mount'}\n"                                                   \
+	"    The way to a name of the store: in it, through its mount, or in the one and then "    \
+	"the\n"                                                                                    \
+	"    other. None: as SHARR_VIA in the environment says.\n"                                 \
+	"attrs : mapping of str to str or bytes, optional\n"                                       \
+	"    User attributes that it has from the start, see attrs().\n\n"                         \
 	"Returns\n"                                                                                \
 	"-------\n"                                                                                \
 	"numpy.ndarray\n"                                                                          \
@@ -73,7 +84,7 @@
 	"------\n" DOC_MAKE_ERRORS
 
 #define DOC_ATTACH                                                                                 \
-	"attach($module, name, ro=False, *, readonly=None)\n"                                      \
+	"attach($module, name, ro=False, *, readonly=None, via=None)\n"                            \
 	"--\n\n"                                                                                   \
 	"Attach the shared array `name`: every process that does sees the same memory.\n\n"        \
 	"Parameters\n"                                                                             \
@@ -83,7 +94,11 @@
 	"ro : bool\n"                                                                              \
 	"    For reading only: the map itself is, so that no view of it can be made writeable.\n"  \
 	"readonly : bool, optional\n"                                                              \
-	"    Another name for `ro`; goes before it.\n\n"                                           \
+	"    Another name for `ro`; goes before it.\n"                                             \
+	"via : {None, 'auto', 'shm', 'mount'}\n"                                                   \
+	"    The way to a name of the store: in it, through its mount, or in the one and then "    \
+	"the\n"                                                                                    \
+	"    other. None: as SHARR_VIA in the environment says.\n\n"                               \
 	"Returns\n"                                                                                \
 	"-------\n"                                                                                \
 	"numpy.ndarray\n"                                                                          \
@@ -129,7 +144,7 @@
 	"    No such group; ``EMFILE``: out of descriptors.\n"
 
 #define DOC_INFO                                                                                   \
-	"info($module, name, *, attached=True)\n"                                                                    \
+	"info($module, name, *, attached=True)\n"                                                  \
 	"--\n\n"                                                                                   \
 	"What is known of the shared array `name`, without attaching it.\n\n"                      \
 	"Parameters\n"                                                                             \
@@ -137,18 +152,19 @@
 	"name : str, bytes, os.PathLike or an item of list()\n"                                    \
 	"    As for create().\n"                                                                   \
 	"attached : bool\n"                                                                        \
-	"    Look for the processes that map it, too, which takes some milliseconds.\n\n"         \
+	"    Look for the processes that map it, too, which takes some milliseconds.\n\n"          \
 	"Returns\n"                                                                                \
 	"-------\n"                                                                                \
 	"ArrayInfo\n"                                                                              \
 	"    Its dtype, shape, order, nbytes (of the data), owner and group (ids), mode,\n"        \
 	"    created (seconds since 1970 UTC), creator (a pid), ephemeral, attached (pids), and\n" \
-	"    unreadable: how many processes could not be looked at.\n\n"                          \
+	"    unreadable: how many processes could not be looked at.\n\n"                           \
 	"Raises\n"                                                                                 \
 	"------\n" DOC_FIND_ERRORS DOC_NUL_ERROR "OSError\n" DOC_NAME_ERRORS
 
 #define DOC_PUT                                                                                    \
-	"put($module, name, array, *, order=None, mode=None, replace=False)\n"                     \
+	"put($module, name, array, *, order=None, mode=None, replace=False,\n"                     \
+	"    huge=None, via=None, attrs=None)\n"                                                   \
 	"--\n\n"                                                                                   \
 	"Store a ready array as the shared array `name`: whole, or not at all.\n\n"                \
 	"What others find under the name holds the data already. Nothing stays attached.\n\n"      \
@@ -163,8 +179,9 @@
 	"mode : int, optional\n"                                                                   \
 	"    Permission bits, whatever the umask; by default 0o666 less the umask.\n"              \
 	"replace : bool\n"                                                                         \
-	"    Take the place of an array of that name, at once; who has that attached keeps "       \
-	"it.\n\n"                                                                                  \
+	"    Take the place of an array of that name, at once; who has that attached keeps it.\n"  \
+	"huge, via, attrs\n"                                                                       \
+	"    As for create().\n\n"                                                                 \
 	"Raises\n"                                                                                 \
 	"------\n" DOC_MAKE_ERRORS
 

@@ -18,6 +18,7 @@
 #include "docs_sync.h"
 #include "pyargs.h"
 #include "pyattach.h"
+#include "pyattrs.h"
 #include "pycreate.h"
 #include "pyerror.h"
 #include "pylisting.h"
@@ -108,6 +109,9 @@ static PyMethodDef module_methods[] = {
 	{"writing", pysync_writing, METH_O, DOC_WRITING},
 	{"_snapshot", WITH_KEYWORDS(pysync_snapshot), "For snapshot(): of the whole array."},
 	{"_owner", module_owner, METH_O, "For share(): the map under an array, or None."},
+	{"_attrs_get", pyattrs_get, METH_O, "For attrs(): all of them, as bytes."},
+	{"_attrs_set", WITH_KEYWORDS(pyattrs_set),
+	 "For attrs(): set some, and remove those of None."},
 	{"_prepare", WITH_KEYWORDS(pycreate_prepare),
 	 "For building(): an array that no one can see yet."},
 	{"_publish", pycreate_publish, METH_O, "For building(): make a prepared array visible."},

@@ -51,3 +51,26 @@ int pyargs_truth(PyObject *value)
 {
 	return value ? PyObject_IsTrue(value) : 0;
 }
+
+int pyargs_via(PyObject *value, unsigned *ret_flags)
+{
+	static const struct {
+		const char *word;
+		unsigned flags;
+	} ways[] = {
+		{"shm", SHARR_VIA_SHM},
+		{"mount", SHARR_VIA_MOUNT},
+		{"auto", SHARR_VIA_SHM | SHARR_VIA_MOUNT},
+	};
+
+	*ret_flags = 0;
+	if (!value || value == Py_None)
+		return 0;
+	for (size_t i = 0; PyUnicode_Check(value) && i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (PyUnicode_CompareWithASCIIString(value, ways[i].word) == 0) {
+			*ret_flags = ways[i].flags;
+			return 0;
+		}
+	PyErr_Format(PyExc_ValueError, "via must be 'auto', 'shm' or 'mount', not %R", value);
+	return -1;
+}

@@ -25,6 +25,12 @@ struct pyargs_spec {
 int pyargs_bind(const struct pyargs_spec *spec, PyObject *args, PyObject *kwargs,
 		PyObject **ret_values);
 
+/*
+ * The flags SHARR_VIA_… of an argument `via`: None (or NULL), "auto", "shm" or "mount". -1 with a
+ * ValueError.
+ */
+int pyargs_via(PyObject *value, unsigned *ret_flags);
+
 /* The truth of an argument; 0 where it is NULL. -1 with an exception. */
 int pyargs_truth(PyObject *value);
 

@@ -12,19 +12,22 @@
 
 PyObject *pyattach_attach(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static const struct pyargs_spec spec = {"attach", 2, 1, {"name", "ro", "readonly", NULL}};
+	static const struct pyargs_spec spec = {
+		"attach", 2, 1, {"name", "ro", "readonly", "via", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *values[PYARGS_MAX], *result;
 	struct sharr *array;
 	struct pyname name;
+	unsigned flags;
 	int readonly, r;
 
-	if (pyargs_bind(&spec, args, kwargs, values) < 0)
+	if (pyargs_bind(&spec, args, kwargs, values) < 0 || pyargs_via(values[3], &flags) < 0)
 		return NULL;
 	readonly = pyargs_truth(values[2] && values[2] != Py_None ? values[2] : values[1]);
 	if (readonly < 0 || pyname_init(state, values[0], &name) < 0)
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS r = sharr_attach(name.text, readonly ? SHARR_READONLY : 0, &array);
+	flags |= readonly ? SHARR_READONLY : 0;
+	Py_BEGIN_ALLOW_THREADS r = sharr_attach(name.text, flags, &array);
 	Py_END_ALLOW_THREADS result = r < 0 ? pyerror_raise(state, r, name.given)
 					    : pyarray_wrap(state, array, name.plain, readonly);
 	pyname_deinit(&name);

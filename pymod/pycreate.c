@@ -6,6 +6,7 @@
 
 #include "pyargs.h"
 #include "pyarray.h"
+#include "pyattrs.h"
 #include "pydtype.h"
 #include "pyerror.h"
 #include "pyname.h"
@@ -17,6 +18,7 @@ struct request {
 	struct pyname name;
 	struct pydtype_text dtype;
 	struct pyshape shape;
+	struct pyattrs attrs;
 	struct sharr_spec spec; /* points into the others */
 	unsigned flags;
 };
@@ -24,12 +26,14 @@ struct request {
 /* What a caller gave; NULL where nothing. */
 struct wishes {
 	PyObject *name, *shape, *dtype, *order, *reserve, *mode, *replace, *ephemeral;
+	PyObject *huge, *via, *attrs;
 };
 
 static void request_deinit(struct request *request)
 {
 	pyname_deinit(&request->name);
 	pydtype_text_deinit(&request->dtype);
+	pyattrs_deinit(&request->attrs);
 }
 
 static int parse_order(PyObject *object, int *ret_order)
@@ -68,16 +72,28 @@ static int parse_mode(PyObject *object, unsigned *ret_mode)
 	return 0;
 }
 
+static int parse_huge(PyObject *object, unsigned *ret_flags)
+{
+	int truth = object && object != Py_None ? PyObject_IsTrue(object) : 0;
+
+	*ret_flags = 0;
+	if (truth >= 0 && object && object != Py_None)
+		*ret_flags = truth ? SHARR_HUGE : SHARR_NO_HUGE;
+	return truth < 0 ? -1 : 0;
+}
+
 static int parse_flags(const struct wishes *wishes, unsigned *ret_flags)
 {
 	int replace = pyargs_truth(wishes->replace);
 	int reserve = wishes->reserve ? PyObject_IsTrue(wishes->reserve) : 1;
 	int ephemeral = pyargs_truth(wishes->ephemeral);
+	unsigned via, huge;
 
-	if (replace < 0 || reserve < 0 || ephemeral < 0)
+	if (replace < 0 || reserve < 0 || ephemeral < 0 || pyargs_via(wishes->via, &via) < 0 ||
+	    parse_huge(wishes->huge, &huge) < 0)
 		return -1;
 	*ret_flags = (replace ? SHARR_REPLACE : 0) | (reserve ? 0 : SHARR_SPARSE) |
-		     (ephemeral ? SHARR_EPHEMERAL : 0);
+		     (ephemeral ? SHARR_EPHEMERAL : 0) | via | huge;
 	return 0;
 }
 
@@ -94,6 +110,10 @@ static int request_fill(struct pystate *state, const struct wishes *wishes, stru
 	if (pyshape_parse(state, wishes->shape, &request->shape) < 0 ||
 	    pyshape_extend(state, &request->shape, request->dtype.subshape) < 0)
 		return -1;
+	if (pyattrs_init(wishes->attrs, false, &request->attrs) < 0)
+		return -1;
+	spec->attrs = request->attrs.attrs;
+	spec->attr_count = request->attrs.count;
 	spec->dtype = request->dtype.descr;
 	spec->dtype_name = request->dtype.name;
 	spec->shape = request->shape.lengths;
@@ -107,6 +127,7 @@ static int request_init(struct pystate *state, const struct wishes *wishes,
 {
 	memset(&ret_request->name, 0, sizeof(ret_request->name));
 	memset(&ret_request->dtype, 0, sizeof(ret_request->dtype));
+	memset(&ret_request->attrs, 0, sizeof(ret_request->attrs));
 	memset(&ret_request->spec, 0, sizeof(ret_request->spec));
 	if (request_fill(state, wishes, ret_request) == 0)
 		return 0;
@@ -158,7 +179,8 @@ static PyObject *attach_existing(struct pystate *state, const struct request *re
 	struct sharr *array;
 	int r;
 
-	Py_BEGIN_ALLOW_THREADS r = sharr_attach(request->name.text, 0, &array);
+	Py_BEGIN_ALLOW_THREADS r = sharr_attach(
+		request->name.text, request->flags & (SHARR_VIA_SHM | SHARR_VIA_MOUNT), &array);
 	Py_END_ALLOW_THREADS if (r == -ENOENT) return NULL;
 	if (r < 0)
 		return pyerror_raise(state, r, request->name.given);
@@ -196,7 +218,8 @@ PyObject *pycreate_create(PyObject *module, PyObject *args, PyObject *kwargs)
 						3,
 						2,
 						{"name", "shape", "dtype", "order", "reserve",
-						 "mode", "exist_ok", "replace", "ephemeral", NULL}};
+						 "mode", "exist_ok", "replace", "ephemeral", "huge",
+						 "via", "attrs", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *v[PYARGS_MAX], *array = NULL;
 	struct request request;
@@ -212,7 +235,10 @@ PyObject *pycreate_create(PyObject *module, PyObject *args, PyObject *kwargs)
 				 .reserve = v[4],
 				 .mode = v[5],
 				 .replace = v[7],
-				 .ephemeral = v[8]};
+				 .ephemeral = v[8],
+				 .huge = v[9],
+				 .via = v[10],
+				 .attrs = v[11]};
 	if (request_init(state, &wishes, &request) < 0)
 		return NULL;
 	if (exist_ok && (request.flags & SHARR_REPLACE)) {
@@ -244,7 +270,8 @@ PyObject *pycreate_prepare(PyObject *module, PyObject *args, PyObject *kwargs)
 						3,
 						2,
 						{"name", "shape", "dtype", "order", "reserve",
-						 "mode", "replace", "ephemeral", NULL}};
+						 "mode", "replace", "ephemeral", "huge", "via",
+						 "attrs", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *v[PYARGS_MAX], *array;
 	struct request request;
@@ -259,7 +286,10 @@ PyObject *pycreate_prepare(PyObject *module, PyObject *args, PyObject *kwargs)
 				 .reserve = v[4],
 				 .mode = v[5],
 				 .replace = v[6],
-				 .ephemeral = v[7]};
+				 .ephemeral = v[7],
+				 .huge = v[8],
+				 .via = v[9],
+				 .attrs = v[10]};
 	if (request_init(state, &wishes, &request) < 0)
 		return NULL;
 	array = prepare(state, &request);
@@ -351,7 +381,10 @@ static PyObject *put_array(PyObject *module, const struct wishes *wishes, PyObje
 PyObject *pycreate_put(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	static const struct pyargs_spec spec = {
-		"put", 2, 2, {"name", "array", "order", "mode", "replace", NULL}};
+		"put",
+		2,
+		2,
+		{"name", "array", "order", "mode", "replace", "huge", "via", "attrs", NULL}};
 	struct pystate *state = pystate_of(module);
 	PyObject *v[PYARGS_MAX], *source, *shape, *dtype, *result = NULL;
 	struct wishes wishes;
@@ -367,7 +400,10 @@ PyObject *pycreate_put(PyObject *module, PyObject *args, PyObject *kwargs)
 					 .dtype = dtype,
 					 .order = v[2],
 					 .mode = v[3],
-					 .replace = v[4]};
+					 .replace = v[4],
+					 .huge = v[5],
+					 .via = v[6],
+					 .attrs = v[7]};
 		result = put_array(module, &wishes, source);
 	}
 	Py_XDECREF(dtype);

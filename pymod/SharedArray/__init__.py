@@ -18,6 +18,7 @@ except ImportError as error:
         f"SharedArray needs numpy, which does not import ({error}): pip install numpy"
     ) from error
 
+from ._attributes import Attributes, attrs
 from ._building import building
 from ._errors import NotAnArrayError, OwnerDiedError
 from ._lost import LostArray
@@ -53,12 +54,14 @@ __all__ = [
     "MS_SYNC",
     "ArrayDesc",
     "ArrayInfo",
+    "Attributes",
     "LostArray",
     "NotAnArrayError",
     "OwnerDiedError",
     "SharedNDArray",
     "__version__",
     "attach",
+    "attrs",
     "building",
     "copy",
     "create",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, NoReturn, SupportsIndex, TypeVar, final
@@ -62,6 +62,9 @@ _NewName: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 _Name: TypeAlias = _NewName | ArrayDesc | ArrayInfo
 _Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | NDArray[np.integer[Any]]
 _Order: TypeAlias = Literal["C", "F"] | None
+_Via: TypeAlias = Literal["auto", "shm", "mount"] | None
+_Value: TypeAlias = str | bytes | bytearray | memoryview
+_Attrs: TypeAlias = Mapping[str, _Value] | None
 
 def create(
     name: _NewName,
@@ -74,8 +77,24 @@ def create(
     exist_ok: bool = False,
     replace: bool = False,
     ephemeral: bool = False,
+    huge: bool | None = None,
+    via: _Via = None,
+    attrs: _Attrs = None,
 ) -> NDArray[Any]: ...
-def attach(name: _Name, ro: bool = False, *, readonly: bool | None = None) -> NDArray[Any]: ...
+
+class Attributes(MutableMapping[str, str | bytes]):
+    def __init__(self, target: NDArray[Any] | _Name) -> None: ...
+    def __getitem__(self, name: str) -> str | bytes: ...
+    def __setitem__(self, name: str, value: _Value) -> None: ...
+    def __delitem__(self, name: str) -> None: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def copy(self) -> dict[str, str | bytes]: ...
+
+def attrs(target: NDArray[Any] | _Name) -> Attributes: ...
+def attach(
+    name: _Name, ro: bool = False, *, readonly: bool | None = None, via: _Via = None
+) -> NDArray[Any]: ...
 def delete(name: _Name, *, missing_ok: bool = False) -> None: ...
 def list(group: str | bytes | None = None) -> tuple[ArrayDesc, ...]: ...
 def info(name: _Name, *, attached: bool = True) -> ArrayInfo: ...
@@ -86,6 +105,9 @@ def put(
     order: _Order = None,
     mode: int | None = None,
     replace: bool = False,
+    huge: bool | None = None,
+    via: _Via = None,
+    attrs: _Attrs = None,
 ) -> None: ...
 def copy(name: _Name, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
 def share(array: np.ndarray[_Axes, _DType]) -> SharedNDArray[_Axes, _DType]: ...
@@ -123,6 +145,9 @@ class building:
         mode: int | None = None,
         replace: bool = False,
         ephemeral: bool = False,
+        huge: bool | None = None,
+        via: _Via = None,
+        attrs: _Attrs = None,
     ) -> None: ...
     def __enter__(self) -> NDArray[Any]: ...
     def __exit__(

@@ -16,7 +16,7 @@ class building:  # noqa: N801
 
     Parameters
     ----------
-    name, shape, dtype, order, reserve, mode, replace, ephemeral
+    name, shape, dtype, order, reserve, mode, replace, ephemeral, huge, via, attrs
         As for create(). With replace, an array of that name stays until the block ends.
 
     Raises
@@ -41,6 +41,9 @@ class building:  # noqa: N801
         mode=None,
         replace=False,
         ephemeral=False,
+        huge=None,
+        via=None,
+        attrs=None,
     ):
         options = {
             "order": order,
@@ -48,6 +51,9 @@ class building:  # noqa: N801
             "mode": mode,
             "replace": replace,
             "ephemeral": ephemeral,
+            "huge": huge,
+            "via": via,
+            "attrs": attrs,
         }
         self._request = (name, shape, dtype), options
         self._array = None

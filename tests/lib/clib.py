@@ -171,6 +171,8 @@ class Library:
             ("list", c_int, [c_char_p, LIST_FUNCTION, c_void_p]),
             ("attrs_list", c_int, [c_char_p, ATTRS_FUNCTION, c_void_p]),
             ("attrs_set", c_int, [c_char_p, POINTER(Attr), c_size_t]),
+            ("attrs_list_of", c_int, [c_void_p, ATTRS_FUNCTION, c_void_p]),
+            ("attrs_set_of", c_int, [c_void_p, POINTER(Attr), c_size_t]),
             ("lock", c_int, [c_void_p, c_int64]),
             ("unlock", c_int, [c_void_p]),
             ("notify", c_int, [c_void_p]),

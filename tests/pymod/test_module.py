@@ -89,6 +89,7 @@ def test_import_imports_little():
     )
     assert run(code).stdout.split() == [
         "SharedArray",
+        "SharedArray._attributes",
         "SharedArray._building",
         "SharedArray._dtypes",
         "SharedArray._errors",
