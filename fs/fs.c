@@ -38,11 +38,16 @@ int fs_init(struct fs *fs, const char *path)
 	rc = pins_init(&fs->pins);
 	if (rc < 0)
 		goto no_pins;
+	rc = npy_recent_init(&fs->npy_recent);
+	if (rc < 0)
+		goto no_npy_recent;
 	fs->store = path;
 	fs->root_fd = steal_fd(&root_fd);
 	fs->proc_fd = steal_fd(&proc_fd);
 	return 0;
 
+no_npy_recent:
+	pins_deinit(&fs->pins);
 no_pins:
 	verdict_cache_deinit(&fs->verdicts);
 no_verdicts:
@@ -54,6 +59,7 @@ no_inodes:
 
 void fs_deinit(struct fs *fs)
 {
+	npy_recent_deinit(&fs->npy_recent);
 	pins_deinit(&fs->pins);
 	verdict_cache_deinit(&fs->verdicts);
 	inode_table_deinit(&fs->inodes);

@@ -13,6 +13,7 @@
 #include "backing.h"
 #include "inode.h"
 #include "io.h"
+#include "npy_recent.h"
 #include "pins.h"
 #include "verdict.h"
 
@@ -38,6 +39,7 @@ struct fs {
 	struct inode_table inodes;
 	struct verdict_cache verdicts;
 	struct pins pins;
+	struct npy_recent npy_recent;
 	struct backing backing;
 	struct io_buffers buffers;
 	struct counters counters;

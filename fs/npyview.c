@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -18,13 +19,6 @@ enum { SUFFIX_BYTES = sizeof(NPYVIEW_NAME) - 1 };
  * compare to find hard links.
  */
 static const uint64_t view_bit = 1ull << 62;
-
-/* What an npy file begins with, and how much follows. */
-struct npy {
-	unsigned char *header; /* owned */
-	size_t header_bytes;
-	uint64_t nbytes;
-};
 
 bool npyview_has(const struct inode *dir, const char *name)
 {
@@ -98,7 +92,35 @@ static void show_npy(const struct npy *npy, struct facts *facts)
 	facts->st.st_mode &= ~0222u;
 }
 
-int npyview_show(struct fs *fs, int path_fd, struct facts *facts)
+/* Does this header make of the array with these facts the npy file `id`? */
+static bool makes(const struct npy *npy, struct facts facts, const struct identity *id)
+{
+	show_npy(npy, &facts);
+	return identity_equal(&facts.id, id);
+}
+
+/*
+ * Of the file `fd` with these facts, as it was when `id` was looked up, if that is not too long
+ * ago; else as it is.
+ */
+static int read_npy_as(struct fs *fs, int fd, const struct facts *facts, const struct identity *id,
+		       struct npy *ret_npy)
+{
+	struct npy before;
+	int rc = read_npy(fd, ret_npy);
+
+	if (rc < 0 || makes(ret_npy, *facts, id) || !npy_recent_find(&fs->npy_recent, id, &before))
+		return rc;
+	if (before.nbytes == ret_npy->nbytes && makes(&before, *facts, id)) {
+		free(ret_npy->header);
+		*ret_npy = before;
+	} else {
+		free(before.header);
+	}
+	return 0;
+}
+
+int npyview_show(struct fs *fs, int path_fd, const struct identity *id, struct facts *facts)
 {
 	CLEANUP_FD int fd = -1;
 	struct npy npy = {0};
@@ -111,10 +133,12 @@ int npyview_show(struct fs *fs, int path_fd, struct facts *facts)
 	}
 	rc = store_reopen(fs, path_fd, O_RDONLY | O_NOATIME, &fd);
 	if (rc == 0)
-		rc = read_npy(fd, &npy);
+		rc = id ? read_npy_as(fs, fd, facts, id, &npy) : read_npy(fd, &npy);
 	if (rc < 0)
 		return rc == -EACCES || rc == -EPERM ? -ENOENT : rc;
 	show_npy(&npy, facts);
+	if (!id)
+		npy_recent_keep(&fs->npy_recent, &facts->id, &npy);
 	free(npy.header);
 	return 0;
 }
@@ -139,7 +163,7 @@ static int look_at_view(struct fs *fs, struct inode *dir, int dirfd, int *ret_fd
 	int rc = fd < 0 ? -errno : store_facts(fs, dir, ret_facts);
 
 	if (rc == 0)
-		rc = npyview_show(fs, fd, ret_facts);
+		rc = npyview_show(fs, fd, NULL, ret_facts);
 	if (rc == 0)
 		*ret_fd = steal_fd(&fd);
 	return rc;
@@ -152,7 +176,8 @@ static int look_at_array(struct fs *fs, int dirfd, const char *name, int *ret_fd
 	int rc = store_look_and_open(fs, dirfd, name, &fd, ret_facts);
 
 	if (rc == 0)
-		rc = S_ISREG(ret_facts->st.st_mode) ? npyview_show(fs, fd, ret_facts) : -ENOENT;
+		rc = S_ISREG(ret_facts->st.st_mode) ? npyview_show(fs, fd, NULL, ret_facts)
+						: -ENOENT;
 	if (rc == 0)
 		*ret_fd = steal_fd(&fd);
 	return rc;
@@ -219,7 +244,7 @@ int npyview_open(struct fs *fs, int path_fd, struct file *file)
 	if (rc == 0)
 		rc = facts_of_fd(file->fd, &facts);
 	if (rc == 0)
-		rc = read_npy(file->fd, &npy);
+		rc = read_npy_as(fs, file->fd, &facts, &file->inode->id, &npy);
 	if (rc < 0)
 		return rc == -ENOENT ? -ESTALE : rc;
 	file->header = npy.header;

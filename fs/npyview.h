@@ -58,10 +58,10 @@ int npyview_list(struct fs *fs, int dirfd, const char *name, char ret_shown[NAME
 int npyview_open_place(struct fs *fs, struct inode *inode, int *ret_fd);
 
 /*
- * From the facts of what path_fd is, as the mount shows it, to those in the view. -ENOENT: it is no
- * array.
+ * From the facts of what path_fd is, as the mount shows it, to those in the view; id: of the inode
+ * that it should be, or NULL if it is being looked up. -ENOENT: it is no array.
  */
-int npyview_show(struct fs *fs, int path_fd, struct facts *facts);
+int npyview_show(struct fs *fs, int path_fd, const struct identity *id, struct facts *facts);
 
 /* Likewise, of an open file of a view. */
 void npyview_show_open(const struct file *file, struct facts *facts);

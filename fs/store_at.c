@@ -238,7 +238,7 @@ static int open_checked(struct fs *fs, struct inode *inode, int *ret_fd, struct 
 	if (rc == 0)
 		rc = show(&verdict, &facts);
 	if (rc == 0 && inode->view)
-		rc = npyview_show(fs, fd, &facts);
+		rc = npyview_show(fs, fd, &inode->id, &facts);
 	if (rc < 0)
 		return rc == -ENOENT ? -ESTALE : rc;
 	if (!identity_equal(&facts.id, &inode->id))
