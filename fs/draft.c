@@ -88,11 +88,20 @@ static int stage(int dirfd, mode_t mode, const struct draft_client *client, stru
 	return 0;
 }
 
+bool draft_exists(struct fs *fs, struct inode *dir, const char *name)
+{
+	struct inode *inode;
+
+	if (!inode_find_draft(&fs->inodes, dir, name, 0, &inode))
+		return false;
+	inode_forget(&fs->inodes, inode, 1);
+	return true;
+}
+
 static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *name, bool exclusive)
 {
 	char in_store[NAME_MAX + 1];
 	struct facts facts;
-	struct inode *other;
 	int rc = npyview_store_name(dir, name, in_store);
 
 	if (rc < 0)
@@ -105,11 +114,7 @@ static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *n
 		return -ESTALE;
 	if (facts_of_name(dirfd, in_store, &facts) == 0)
 		return -EEXIST; /* foreign files too, which the client does not see */
-	if (exclusive && inode_find_draft(&fs->inodes, dir, name, 0, &other)) {
-		inode_forget(&fs->inodes, other, 1);
-		return -EEXIST;
-	}
-	return 0;
+	return exclusive && draft_exists(fs, dir, name) ? -EEXIST : 0;
 }
 
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
@@ -341,15 +346,21 @@ int draft_unlink(struct fs *fs, struct inode *dir, const char *name,
 
 	if (rc < 0)
 		return rc;
+	rc = -ENOENT;
 	file = file_peek(fs, inode);
 	if (file) {
-		draft_drop(file);
-		file->draft->unlinked = true;
+		pthread_mutex_lock(&file->draft->lock);
+		if (file->draft->state != DRAFT_PUBLISHED) {
+			file->draft->state = DRAFT_DROPPED;
+			file->draft->unlinked = true;
+			inode_removed(&fs->inodes, dir, name);
+			rc = 0;
+		}
+		pthread_mutex_unlock(&file->draft->lock);
 		file_release(fs, file);
 	}
-	inode_removed(&fs->inodes, dir, name);
 	inode_forget(&fs->inodes, inode, 1);
-	return 0;
+	return rc;
 }
 
 /* What the new name means: it is only taken when the draft is published. */
@@ -390,9 +401,13 @@ int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struc
 	file = rc < 0 ? NULL : file_peek(fs, inode);
 	if (file) {
 		pthread_mutex_lock(&file->draft->lock);
-		file->draft->replace = rc > 0;
+		if (file->draft->state != DRAFT_PUBLISHED) {
+			file->draft->replace = rc > 0;
+			inode_renamed(&fs->inodes, from, from_name, to, to_name, false);
+		} else {
+			rc = -ENOENT;
+		}
 		pthread_mutex_unlock(&file->draft->lock);
-		inode_renamed(&fs->inodes, from, from_name, to, to_name, false);
 		file_release(fs, file);
 	}
 	inode_forget(&fs->inodes, inode, 1);

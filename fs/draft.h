@@ -74,6 +74,12 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 		 const struct draft_client *client, struct inode **ret_inode,
 		 struct file **ret_file, struct facts *ret_facts);
 
+/*
+ * Is there a draft of that name, anybody's? To be asked before the store is looked at: what is not
+ * there, and is no draft by the time of the calls below, has been published between.
+ */
+bool draft_exists(struct fs *fs, struct inode *dir, const char *name);
+
 /* Is there a draft of that name which this client may see? Counts a lookup. -ENOENT. */
 int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
 		 const struct draft_client *client, struct inode **ret_inode,

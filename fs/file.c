@@ -234,11 +234,26 @@ struct file *file_peek(struct fs *fs, struct inode *inode)
 	return file;
 }
 
+/* True once, for the last use of a draft; it stays open meanwhile, so that it is found by its name. */
+static bool must_finish(struct fs *fs, struct file *file)
+{
+	bool finish;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	finish = file->draft && file->uses == 1 && !file->finished;
+	if (finish)
+		file->finished = true;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	return finish;
+}
+
 void file_release(struct fs *fs, struct file *file)
 {
 	struct inode *inode = file->inode;
 	bool last;
 
+	if (must_finish(fs, file))
+		draft_release(fs, file);
 	pthread_mutex_lock(&fs->inodes.lock);
 	last = --file->uses == 0;
 	if (last && inode->file == file)
@@ -246,8 +261,6 @@ void file_release(struct fs *fs, struct file *file)
 	pthread_mutex_unlock(&fs->inodes.lock);
 	if (!last)
 		return;
-	if (file->draft)
-		draft_release(fs, file);
 	file_end_succession(fs, file);
 	file_free(fs, file);
 	inode_unref(&fs->inodes, inode);

@@ -29,6 +29,7 @@ struct file {
 	unsigned char *header; /* of an npy file of a view: what is read before the data; owned */
 	size_t header_bytes;   /* else 0 */
 	struct draft *draft;   /* NULL, or it was created through the mount; owned */
+	bool finished;         /* the draft's last use has gone, once; under the table's lock */
 	pthread_mutex_t map_lock; /* of map alone, while it is made */
 	void *map; /* of the nbytes, read-only, made by the first read that can use it; NULL: none
 		      yet */

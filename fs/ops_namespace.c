@@ -72,11 +72,15 @@ static int look_up_draft(fuse_req_t req, struct inode *parent, const char *name,
 static void reply_entry(fuse_req_t req, struct inode *parent, const char *name)
 {
 	struct fs *fs = ops_fs(req);
+	bool drafted = draft_exists(fs, parent, name);
 	struct fuse_entry_param entry;
 	int rc = look_up(fs, parent, name, &entry);
 
-	if (rc == -ENOENT)
+	if (rc == -ENOENT && drafted) {
 		rc = look_up_draft(req, parent, name, &entry);
+		if (rc == -ENOENT)
+			rc = look_up(fs, parent, name, &entry);
+	}
 	if (rc < 0)
 		ops_reply(req, rc);
 	else if (fuse_reply_entry(req, &entry) < 0) /* interrupted: there will be no forget */
@@ -202,10 +206,14 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct draft_client client = client_of(req);
 	struct inode *dir = ops_inode(req, parent);
+	bool drafted = draft_exists(ops_fs(req), dir, name);
 	int rc = namespace_remove(ops_fs(req), dir, name, false, client.uid);
 
-	if (rc == -ENOENT)
+	if (rc == -ENOENT && drafted) {
 		rc = draft_unlink(ops_fs(req), dir, name, &client);
+		if (rc == -ENOENT)
+			rc = namespace_remove(ops_fs(req), dir, name, false, client.uid);
+	}
 	ops_reply(req, rc);
 }
 
@@ -222,9 +230,14 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	const struct draft_client client = client_of(req);
 	struct inode *from = ops_inode(req, parent);
 	struct inode *to = ops_inode(req, newparent);
+	bool drafted = draft_exists(ops_fs(req), from, name);
 	int rc = namespace_rename(ops_fs(req), from, name, to, newname, flags, client.uid);
 
-	if (rc == -ENOENT)
+	if (rc == -ENOENT && drafted) {
 		rc = draft_rename(ops_fs(req), from, name, to, newname, flags, &client);
+		if (rc == -ENOENT)
+			rc = namespace_rename(ops_fs(req), from, name, to, newname, flags,
+					      client.uid);
+	}
 	ops_reply(req, rc);
 }

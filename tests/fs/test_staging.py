@@ -696,3 +696,27 @@ def test_descriptors_are_given_back(either, idle):
         with open(either / f"x{i}", "wb") as file:
             file.write(b"abc")
     idle()
+
+
+def test_what_was_closed_empty_is_there_for_its_maker_at_once(either):
+    """It is published when the daemon hears of the close, which the maker does not wait for."""
+    wrong = []
+
+    def make(name):
+        for _ in range(500):
+            path, other = either / name, either / f"{name}.other"
+            try:
+                for step in (os.unlink, lambda old, new=other: os.rename(old, new)):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                    step(path)
+                os.unlink(other)
+            except OSError as error:
+                wrong.append(error)
+            wrong.extend(p for p in (path, other) if p.exists())
+
+    makers = [threading.Thread(target=make, args=[f"x{i}"]) for i in range(4)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert not wrong
