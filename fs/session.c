@@ -52,6 +52,9 @@ static int check_device(void)
 		return complain("there is no", "/dev/fuse",
 				"load the module with 'modprobe fuse'; in a container, start it "
 				"with --device /dev/fuse");
+	if (errno == EACCES)
+		return complain("cannot open", "/dev/fuse",
+				"it is closed to this user; as root: chmod 666 /dev/fuse");
 	return complain("cannot open", "/dev/fuse", strerror(errno));
 }
 

@@ -124,22 +124,6 @@ def test_mount_of_a_killed_daemon_is_told(store, mount):
     assert "umount it first" in one_line(run_sharrfs(store, dead))
 
 
-def test_unprivileged_user_is_told_about_passthrough(store, area, tmp_path):
-    """Through fusermount3, with a device that the user may open."""
-    (area / "m").mkdir()
-    os.chown(area / "m", 65534, 65534)
-    os.mknod(area / "fuse", 0o20666, os.makedev(10, 229))
-    os.chmod(area / "fuse", 0o666)
-    script = 'mount --bind "$0" /dev/fuse && exec setpriv --reuid 65534 --clear-groups "$@"'
-    done = subprocess.run(
-        with_mounts(script, area / "fuse", SHARRFS, store, area / "m", "-o", "io=passthrough"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "io=passthrough cannot be had: it takes root" in one_line(done)
-
-
 def test_daemonizes_and_is_silent(sa, store, mount):
     sa.create("x", 3)
     background = mount(store, foreground=False)
