@@ -233,6 +233,16 @@ static int print_store(FILE *out, const struct subject *subject)
 	return 0;
 }
 
+static int print_id(FILE *out, const struct subject *subject)
+{
+	struct stat st;
+
+	if (fstat(subject->fs->root_fd, &st) < 0)
+		return -errno;
+	fprintf(out, MOUNT_ID_FORMAT, (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return 0;
+}
+
 static int print_io(FILE *out, const struct subject *subject)
 {
 	fputs(subject->fs->backing.active ? "passthrough" : "fallback", out);
@@ -260,9 +270,10 @@ static int print_opens(FILE *out, const struct subject *subject)
 static const struct attribute root_attributes[] = {
 	{"version", false, print_version}, /* the first, and of groups and arrays too: see xattr_get
 					    */
-	{"store", false, print_store},     {"io", false, print_io},
-	{"reads", false, print_reads},     {"writes", false, print_writes},
-	{"opens", false, print_opens},     {NULL, false, NULL},
+	{"store", false, print_store},     {"id", false, print_id},
+	{"io", false, print_io},           {"reads", false, print_reads},
+	{"writes", false, print_writes},   {"opens", false, print_opens},
+	{NULL, false, NULL},
 };
 
 static const struct attribute *find(const struct attribute *table, const char *name)

@@ -67,7 +67,7 @@ int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 	error_clear();
 	if (flags & ~(SHARR_READONLY | SHARR_VIA_SHM | SHARR_VIA_MOUNT))
 		return -EINVAL;
-	r = name_init_via(name, flags, &place);
+	r = name_find(name, flags, &place);
 	if (r == 0)
 		r = open_and_hold(&place, readonly ? O_RDONLY : O_RDWR, &opened);
 	if (r < 0)
@@ -130,7 +130,7 @@ int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
 
 	place.at = -1;
 	error_clear();
-	r = name_init(name, &place);
+	r = name_find(name, 0, &place);
 	if (r == 0)
 		r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)

@@ -202,7 +202,7 @@ int sharr_attached(const char *name, uint32_t *pids, size_t room, size_t *ret_co
 
 	place.at = -1;
 	error_clear();
-	r = name_init(name, &place);
+	r = name_find(name, 0, &place);
 	if (r == 0)
 		r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)

@@ -66,7 +66,7 @@ static int open_by_name(const char *name, unsigned via, int access, struct opene
 	int r;
 
 	place.at = -1;
-	r = name_init_via(name, via, &place);
+	r = name_find(name, via, &place);
 	return r < 0 ? r : ephemeral_open(&place, access, ret_opened);
 }
 

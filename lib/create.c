@@ -147,7 +147,7 @@ static int draft_new(const char *name, const struct sharr_spec *spec, struct for
 	draft->staging.fd = -1;
 	draft->staging.hidden[0] = '\0';
 	draft->replace = flags & SHARR_REPLACE;
-	r = name_init_via(name, flags, &draft->name);
+	r = name_init(name, flags, &draft->name);
 	if (r == 0)
 		r = mount_has(&draft->name);
 	draft->in_mount = r > 0;
@@ -281,7 +281,7 @@ int sharr_delete(const char *name)
 
 	place.at = -1;
 	error_clear();
-	r = name_init(name, &place);
+	r = name_find(name, 0, &place);
 	if (r < 0)
 		return r;
 	place.nofollow = true; /* a symlink to an array is no array: only what the name itself holds

@@ -97,6 +97,6 @@ void ephemeral_release(const char *name, const struct stat *st)
 {
 	CLEANUP_NAME struct name place;
 
-	if (name_init_via(name, SHARR_VIA_SHM, &place) == 0)
+	if (name_init(name, SHARR_VIA_SHM, &place) == 0)
 		bury(place.at, place.path, st);
 }

@@ -65,7 +65,7 @@ int sharr_stat(const char *name, struct sharr_info **ret_info)
 
 	place.at = -1;
 	error_clear();
-	r = name_init(name, &place);
+	r = name_find(name, 0, &place);
 	if (r == 0)
 		r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)

@@ -19,6 +19,7 @@
 struct listing {
 	int dir;
 	bool in_mount;
+	int before; /* the same group of the store, listed first: its names hide these; or -1 */
 	char *name;         /* room for the group, a slash and an entry */
 	size_t group_bytes; /* of the group and its slash, which name starts with */
 	void *payload;      /* owned, for info_fill; grows */
@@ -63,6 +64,17 @@ static bool is_hidden(const struct listing *listing, const char *name)
 	return true;
 }
 
+static bool is_hidden_by_the_store(const struct listing *listing, const char *name)
+{
+	struct opened opened;
+
+	if (listing->before < 0 ||
+	    open_array_at(listing->before, name, O_RDONLY, false, &opened) < 0)
+		return false;
+	opened_deinit(&opened);
+	return true;
+}
+
 static int visit(struct listing *listing, const struct dirent *entry)
 {
 	struct opened opened;
@@ -70,7 +82,8 @@ static int visit(struct listing *listing, const struct dirent *entry)
 
 	/* Some file systems count characters: a name of theirs may have more bytes than ours. */
 	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) ||
-	    strlen(entry->d_name) > NAME_MAX || is_hidden(listing, entry->d_name))
+	    strlen(entry->d_name) > NAME_MAX || is_hidden(listing, entry->d_name) ||
+	    is_hidden_by_the_store(listing, entry->d_name))
 		return 0;
 	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, listing->in_mount, &opened);
 	if (r < 0)
@@ -99,34 +112,55 @@ static int visit_all(struct listing *listing, DIR *dir)
 	}
 }
 
+/* The descriptor is the stream's from then on. */
+static int list_directory(struct listing *listing, int *fd, DIR **ret_dir)
+{
+	*ret_dir = fdopendir(*fd);
+	if (!*ret_dir)
+		return -errno;
+	listing->dir = steal_fd(fd);
+	return visit_all(listing, *ret_dir);
+}
+
+/* The store, and behind it what the mount of another one has beside it. */
+static int list_all(struct listing *listing, const char *group)
+{
+	CLEANUP_DIR DIR *dir = NULL;
+	CLEANUP_DIR DIR *other_dir = NULL;
+	CLEANUP_FD int fd = -1;
+	CLEANUP_FD int other = -1;
+	int r = name_open_group(group, &fd, &listing->in_mount);
+	int beside = r == 0 || r == -ENOENT ? name_open_group_beside(group, &other) : r;
+
+	if (r == 0)
+		r = list_directory(listing, &fd, &dir);
+	else if (beside == 0)
+		r = 0;
+	if (r != 0 || beside < 0)
+		return r == 0 && is_fatal(beside) ? beside : r;
+	listing->before = dir ? listing->dir : -1;
+	listing->in_mount = true;
+	return list_directory(listing, &other, &other_dir);
+}
+
 int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void *userdata),
 	       void *userdata)
 {
-	CLEANUP_DIR DIR *dir = NULL;
 	CLEANUP_FREE char *name = NULL;
-	struct listing listing = {.fn = fn, .userdata = userdata};
+	struct listing listing = {.before = -1, .fn = fn, .userdata = userdata};
+	const char *path = name_of_group(group);
 	int r;
 
 	error_clear();
-	r = name_open_group(group, &listing.dir, &listing.in_mount);
-	if (r < 0)
-		return r;
-	dir = fdopendir(listing.dir);
-	if (!dir) {
-		r = -errno;
-		cleanup_fd(&listing.dir);
-		return r;
-	}
-	group = name_of_group(group);
-	listing.group_bytes = *group ? strlen(group) + 1 : 0;
+	listing.group_bytes = *path ? strlen(path) + 1 : 0;
 	listing.name = name = malloc(listing.group_bytes + NAME_MAX + 1);
 	if (!name)
 		return -ENOMEM;
 	if (listing.group_bytes) {
-		memcpy(name, group, listing.group_bytes - 1);
+		memcpy(name, path, listing.group_bytes - 1);
 		name[listing.group_bytes - 1] = '/';
 	}
-	r = visit_all(&listing, dir);
+	r = list_all(&listing, group);
 	free(listing.payload);
 	return r;
 }

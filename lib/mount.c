@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
@@ -37,6 +39,19 @@ bool mount_shows(const char *mount, const char *store)
 	ssize_t n = getxattr(mount, "user.sharr.store", value, sizeof(value));
 
 	return n >= 0 && (size_t)n == bytes && memcmp(value, store, bytes) == 0;
+}
+
+bool mount_is_of(const char *mount, const char *store)
+{
+	char value[64], expected[64];
+	ssize_t n = getxattr(mount, "user.sharr.id", value, sizeof(value));
+	struct stat st;
+
+	if (n < 0 || stat(store, &st) < 0)
+		return false;
+	snprintf(expected, sizeof(expected), MOUNT_ID_FORMAT, (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	return strlen(expected) == (size_t)n && memcmp(value, expected, (size_t)n) == 0;
 }
 
 static int parse_value(const unsigned char *value, size_t bytes, struct format_meta *ret_meta)

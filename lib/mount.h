@@ -14,6 +14,9 @@
 
 #define MOUNT_TAIL_ATTRIBUTE "user.sharr.tail"
 
+/* user.sharr.id of the root: the store's directory, by device and inode. */
+#define MOUNT_ID_FORMAT "%llx:%llu"
+
 enum { MOUNT_TAIL_HEAD_BYTES = 8 };
 
 /* Is fd on a FUSE file system of whatever kind? */
@@ -30,5 +33,8 @@ bool mount_is_sharrfs(int fd);
 
 /* Is a sharrfs mounted at `mount` that shows the store `store`, by the path it was given? */
 bool mount_shows(const char *mount, const char *store);
+
+/* Is it the very directory that this process has at `store`? A container may have another there. */
+bool mount_is_of(const char *mount, const char *store);
 
 #endif

@@ -158,7 +158,7 @@ static int choose_via(unsigned flags, enum store_via *ret_via)
 	return 0;
 }
 
-int name_init_via(const char *text, unsigned flags, struct name *ret_name)
+int name_init(const char *text, unsigned flags, struct name *ret_name)
 {
 	const char *path = skip_prefix(text, "file://");
 	int r;
@@ -172,23 +172,29 @@ int name_init_via(const char *text, unsigned flags, struct name *ret_name)
 	return r < 0 ? r : init_in_store(ret_name->via == STORE_VIA_MOUNT, ret_name);
 }
 
-int name_init(const char *text, struct name *ret_name)
+/* The mount and the store, if names are looked up both ways and one is there that shows the other. */
+static bool mount_beside(enum store_via via, char ret_mount[PATH_MAX], char ret_store[PATH_MAX])
 {
-	return name_init_via(text, 0, ret_name);
+	return via == STORE_VIA_AUTO && store_mount_path(ret_mount, PATH_MAX) >= 0 &&
+	       store_path(ret_store, PATH_MAX) >= 0 && mount_shows(ret_mount, ret_store);
 }
 
 bool name_try_mount(struct name *name)
 {
 	char mount[PATH_MAX], store[PATH_MAX];
 
-	if (!name->in_store || name->in_mount || name->via != STORE_VIA_AUTO)
-		return false;
-	if (store_mount_path(mount, sizeof(mount)) < 0 || store_path(store, sizeof(store)) < 0 ||
-	    !mount_shows(mount, store))
+	if (!name->in_store || name->in_mount || !mount_beside(name->via, mount, store))
 		return false;
 	name_deinit(name);
 	name->at = AT_FDCWD;
 	return init_in_store(true, name) == 0;
+}
+
+int name_find(const char *text, unsigned flags, struct name *ret_name)
+{
+	int r = name_init(text, flags, ret_name);
+
+	return r == -ENOENT && name_try_mount(ret_name) ? 0 : r;
 }
 
 const char *name_where(const struct name *name)
@@ -228,4 +234,15 @@ int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount)
 	group = name_of_group(group);
 	r = *group ? check_components(group) : 0;
 	return r < 0 ? r : walk(base, group, group + strlen(group), O_RDONLY, ret_fd);
+}
+
+int name_open_group_beside(const char *group, int *ret_fd)
+{
+	char mount[PATH_MAX], store[PATH_MAX];
+	enum store_via via;
+
+	if (store_via(&via) < 0 || !mount_beside(via, mount, store) || mount_is_of(mount, store))
+		return -ENOENT;
+	group = name_of_group(group);
+	return walk(mount, group, group + strlen(group), O_RDONLY, ret_fd);
 }

@@ -28,14 +28,17 @@ struct name {
 };
 
 /*
- * Find the place that `text` stands for. Groups are walked without following symlinks. -EINVAL,
- * -ENAMETOOLONG; for a group what openat gives. Free with name_deinit.
+ * Find the place that `text` stands for, by the way that a call's flags choose: SHARR_VIA_SHM,
+ * SHARR_VIA_MOUNT; neither: SHARR_VIA in the environment. Groups are walked without following
+ * symlinks. -EINVAL, -ENAMETOOLONG; for a group what openat gives. Free with name_deinit.
  */
-int name_init(const char *text, struct name *ret_name);
+int name_init(const char *text, unsigned flags, struct name *ret_name);
 
-/* The same, by the way that a call's flags choose: SHARR_VIA_SHM, SHARR_VIA_MOUNT; neither: SHARR_VIA in
- * the environment. */
-int name_init_via(const char *text, unsigned flags, struct name *ret_name);
+/*
+ * Likewise, for an array that is to be there: of a group that the store has not, the place is in the
+ * mount if names may be looked up both ways. To create is for the store alone.
+ */
+int name_find(const char *text, unsigned flags, struct name *ret_name);
 void name_deinit(struct name *name);
 
 /*
@@ -55,6 +58,12 @@ int name_explain(const struct name *name, int r);
  * descriptor is the caller's. *ret_in_mount: it is the mount's. Errors as above.
  */
 int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount);
+
+/*
+ * Names are looked up both ways, and the mount shows another directory than the store that is here,
+ * as in a container: open the group in the mount. Else an error, for which there are no words.
+ */
+int name_open_group_beside(const char *group, int *ret_fd);
 
 /* A group's name without scheme and leading slashes; "" for NULL. */
 const char *name_of_group(const char *group);

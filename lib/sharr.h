@@ -14,9 +14,10 @@
  *                               directory
  * A sharrfs that is mounted at SHARR_MOUNT, else /mnt/sharr, and shows that store is another way to
  * its names: SHARR_VIA chooses "shm" (the store), "mount", or "auto" (the default: the store, and
- * for what is not there the mount), so that a container with a /dev/shm of its own sees the host's
- * arrays. file:// names may lead into a mount as well. Through a mount arrays can't be ephemeral:
- * -EOPNOTSUPP; and without passthrough only be put, and attached read-only: -ENODEV.
+ * for what is not there the mount, listings included), so that a container with a /dev/shm of its
+ * own sees the host's arrays; it creates its own, unless told "mount". file:// names may lead into
+ * a mount as well. Through a mount arrays can't be ephemeral: -EOPNOTSUPP; and without passthrough
+ * only be put, and attached read-only: -ENODEV.
  *
  * Errors: a function that can fail returns 0, or a documented positive outcome, or a negative
  * errno. Outputs are written on success only. sharr_error() then tells in words what happened.

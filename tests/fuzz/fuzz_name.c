@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	setenv("SHARR_STORE", "/nonexistent", 1);
-	if (name_init(text, &name) == 0) {
+	if (name_init(text, 0, &name) == 0) {
 		leaf = strrchr(name.path, '/');
 		leaf = leaf ? leaf + 1 : name.path;
 		REQUIRE(*leaf && strcmp(leaf, ".") != 0 && strcmp(leaf, "..") != 0 && strlen(leaf) <= NAME_MAX);
