@@ -100,6 +100,19 @@ static void capture_end(int saved, int capture, char *text, size_t room)
 	memmove(text, begin, strlen(begin) + 1);
 }
 
+/* What libfuse or fusermount3 say, and what helps; else their own words. */
+static const char *why_not_mounted(const char *said)
+{
+	if (strstr(said, "Operation not permitted"))
+		return "the right to mount (CAP_SYS_ADMIN) is missing: a container is started with "
+		       "--device /dev/fuse --cap-add SYS_ADMIN for it";
+	if (strstr(said, "failed to exec fusermount3"))
+		return "who is not root needs fusermount3, of the package fuse3";
+	if (strstr(said, "could not determine username"))
+		return "fusermount3 serves no user without a name in /etc/passwd";
+	return *said ? said : "libfuse gives no reason";
+}
+
 static int mount_it(struct session *session)
 {
 	char text[256];
@@ -113,8 +126,7 @@ static int mount_it(struct session *session)
 	capture_end(saved, capture, text, sizeof(text));
 	if (rc == 0)
 		return 0;
-	return complain("cannot mount on", session->options->mountpoint,
-			*text ? text : "libfuse gives no reason");
+	return complain("cannot mount on", session->options->mountpoint, why_not_mounted(text));
 }
 
 /*

@@ -109,6 +109,17 @@ def test_dead_daemon_harms_no_array(sa, store, mount, either, opened, errno_of):
     assert (again / "x").read_bytes() == array.tobytes()
 
 
+def test_open_files_end_with_a_daemon_that_is_told_to_go(sa, either, opened, errno_of):
+    array = sa.create("x", 10_000, np.uint8)
+    fd = opened(either / "x", os.O_RDWR)
+    either.expect_dead()
+    either.process.terminate()
+    assert either.process.wait(20) == 0
+    assert not either.is_mounted()
+    assert errno_of(os.pread, fd, 1, 0) == errno_of(os.pwrite, fd, b"z", 0) == "ENOTCONN"
+    assert array.sum() == 0
+
+
 def test_mode_is_told_by_the_root_alone(either, errno_of):
     assert either.xattr("io") in ("passthrough", "fallback")
     os.mkdir(either / "group")
@@ -151,14 +162,15 @@ def test_map_is_of_huge_pages_where_the_store_has_them(sa, store, mount, monkeyp
 # Fallback
 
 
-def test_shared_map_of_a_reader_is_as_new_as_the_newest_open(sa, fallback, opened):
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR], ids=["reader", "writer"])
+def test_readers_are_as_new_as_the_newest_open(sa, fallback, opened, flags):
     array = sa.create("x", 10_000, np.uint8)
-    views = []
+    reader = opened(fallback / "x")
+    view = mmap.mmap(reader, 0, **SHARED_READ)
     for value in range(5):
         array[:] = value
-        views.append(mmap.mmap(opened(fallback / "x"), 0, **SHARED_READ))
-        assert [view[:] for view in views] == [array.tobytes()] * len(views)
-        assert os.pread(opened(fallback / "x"), 10_000, 0) == array.tobytes()
+        opened(fallback / "x", flags)
+        assert view[:] == os.pread(reader, 10_000, 0) == array.tobytes()
 
 
 @pytest.mark.parametrize("kind", [SHARED_READ, SHARED_BOTH], ids=["read", "both"])

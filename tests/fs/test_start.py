@@ -113,6 +113,18 @@ def test_missing_device_is_told(store, area):
     assert "modprobe fuse" in one_line(done)
 
 
+@pytest.mark.root
+def test_missing_right_to_mount_is_told(store, area):
+    """As root of most containers lacks it."""
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", SHARRFS, store, area],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "--cap-add SYS_ADMIN" in one_line(done)
+
+
 @pytest.mark.parametrize("how", [[], ["-f"]], ids=["daemon", "foreground"])
 def test_second_mount_on_the_same_point_is_refused(store, mount, how):
     assert "umount it first" in one_line(run_sharrfs(store, mount(store), *how))
@@ -133,7 +145,19 @@ def test_daemonizes_and_is_silent(sa, store, mount):
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+@pytest.mark.release_only
+def test_daemon_that_dies_before_it_serves_is_told(store, area):
+    """Between going into the background and its report."""
+    killed = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=chdir:signal=KILL"]
+    done = subprocess.run(
+        [*killed, SHARRFS, store, area], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert one_line(done) == "sharrfs: the daemon died before it served"
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name
+)
 def test_signal_unmounts_and_exits_0(sa, store, mount, number):
     array = sa.create("x", 3)
     ended = mount(store)

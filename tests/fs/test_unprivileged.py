@@ -188,6 +188,19 @@ def test_mount_point_of_somebody_else_is_refused(users, area):
     assert "user has no write access to mountpoint" in complaint(users(MOUNT))
 
 
+def test_fusermount3_that_is_missing_is_told(users, area):
+    (area / "none").touch()  # which nobody may execute
+    hide = f"command('mount', '--bind', '{area}/none', '{shutil.which('fusermount3')}')"
+    assert users.root(hide) == WELL
+    assert "needs fusermount3, of the package fuse3" in complaint(users(MOUNT))
+
+
+def test_user_without_a_name_is_told(users, area):
+    nameless = 54321
+    os.chown(area / "m", nameless, nameless)
+    assert "no user without a name in /etc/passwd" in complaint(users(MOUNT, nameless))
+
+
 def test_device_that_is_not_open_to_users_is_told(users, area):
     os.chmod(area / "fuse", 0o600)
     assert "as root: chmod 666 /dev/fuse" in complaint(users(MOUNT))
