@@ -19,13 +19,16 @@ USER, OTHER = 65534, 1  # both with a name, which fusermount3 asks for
 
 # In a process of root's, which has imported all: the interpreter may lie where users cannot read.
 PRELUDE = """
-import errno, json, os, signal, subprocess
+import ctypes, errno, json, os, signal, subprocess
+PR_SET_DUMPABLE = 4
 
 def as_user(uid, function):
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.setgroups([]); os.setgid(uid); os.setuid(uid)
+        # As what that user starts: his daemon may look into /proc/PID/fd.
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)
         try:
             answer = function()
         except OSError as error:
