@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "cleanup.h"
 #include "draft.h"
 #include "file.h"
@@ -270,10 +271,9 @@ static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_fac
 	if (draft_is_open(file))
 		return draft_facts(file, ret_facts);
 	if (!verdict_find(&fs->verdicts, &facts, &verdict)) {
-		rc = verdict_read(file->fd, &facts, &verdict);
+		rc = acl_mode_mask(file->fd, &verdict.mode_mask);
 		if (rc < 0)
 			return rc;
-		verdict_keep(&fs->verdicts, &facts, &verdict);
 	}
 	/* An open array stays what it was at open, whatever its owner does to the file directly. */
 	verdict.array = true;
@@ -322,8 +322,7 @@ int store_open_tail(struct fs *fs, struct inode *inode, int *ret_fd, struct fact
 	int rc;
 
 	if (file) {
-		fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-		rc = fd < 0 ? -errno : 0;
+		rc = store_reopen(fs, file->fd, O_RDONLY | O_NOATIME, &fd);
 		file_release(fs, file);
 	} else {
 		rc = store_open(fs, inode, &path_fd, ret_facts);

@@ -111,7 +111,7 @@ def test_tofile(sa, either, opened):
 
 
 def test_close_is_enough_for_a_direct_attach(sa, either):
-    for i in range(500):
+    for i in range(2000):
         with open(either / f"x{i}", "wb") as file:
             file.write(b"%d" % i)
         assert sa.attach(f"x{i}").tobytes() == b"%d" % i
