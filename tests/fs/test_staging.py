@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import mmap
 import os
@@ -203,6 +204,46 @@ def test_writer_maps_its_own_file(sa, direct):
             view[:4] = b"abcd"
         assert os.pread(file.fileno(), 4, 0) == b"abcd"
     assert sa.attach("x").tobytes() == b"abcd" + bytes(99_996)
+
+
+@pytest.mark.passthrough
+def test_map_that_keeps_a_descriptor_keeps_it_unfinished(sa, store, direct):
+    """As Python's mmap does: the program has not closed what it can still resize."""
+    with open(direct / "x", "w+b") as file:
+        file.truncate(10)
+        view = mmap.mmap(file.fileno(), 0)
+    view[:3] = b"abc"
+    assert store.names() == []
+    view.close()
+    assert sa.attach("x").tobytes() == b"abc" + bytes(7)
+
+
+@pytest.mark.passthrough
+@pytest.mark.parametrize("closing", ["at once", "with a writer that goes on"])
+def test_map_without_a_descriptor_is_the_memory_of_the_array(sa, store, direct, closing):
+    """As that of mmap(2) in C, and of libsharr: the close publishes, and the map lives on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    fd = os.open(direct / "x", os.O_RDWR | os.O_CREAT)
+    os.ftruncate(fd, 10)
+    address = libc.mmap(None, ctypes.c_size_t(10), 3, mmap.MAP_SHARED, fd, ctypes.c_long(0))
+    view = (ctypes.c_char * 10).from_address(address)
+    view[:3] = b"abc"
+    os.lseek(fd, 0, os.SEEK_END)
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=fd)
+    os.close(fd)
+    array = sa.attach("x")
+    assert array.tobytes() == b"abc" + bytes(7)
+    if closing == "with a writer that goes on":
+        child.communicate(b"de")
+        assert sa.attach("x").tobytes() == b"abc" + bytes(7) + b"de"
+    view[3:6] = b"def"
+    array[9] = ord("z")
+    assert array[3:6].tobytes() == b"def"
+    assert view[9] == b"z"
+    child.communicate()
+    libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(10))
+    assert store.names() == ["x"]
 
 
 def test_written_data_can_be_read_and_mapped_privately(created):
