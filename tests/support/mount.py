@@ -8,6 +8,7 @@ folder underneath), gone after one unmount, exit code 0, and not a word in the l
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -37,9 +38,11 @@ def run_sharrfs(*arguments: str | os.PathLike, timeout: float = 20, **kwargs):
 
 class Mount(os.PathLike):
     def __init__(self, store: Store, area: Path, options: tuple[str, ...] = (), **how):
-        """foreground=False lets it daemonize; at=PATH mounts there, on a folder that exists."""
+        """foreground=False lets it daemonize; at=PATH mounts there, on a folder that exists;
+        descriptors=N: it may never have more."""
         self.store = store
         self.foreground = how.pop("foreground", True)
+        self._descriptors = how.pop("descriptors", None)
         self.path = how.pop("at", None) or Path(tempfile.mkdtemp(prefix="mount-", dir=area))
         assert not how, how
         self.log = Path(tempfile.mkstemp(prefix="log-", dir=area)[1])
@@ -56,7 +59,7 @@ class Mount(os.PathLike):
                 stdout=log,
                 stderr=log,
                 env=native_environment(),
-                preexec_fn=lambda: signal.alarm(DAEMON_LIFE_S),
+                preexec_fn=self._limit,
             )
         if not self.foreground:  # it returns when it is mounted, and tells so by its exit code
             assert self.process.wait(20) == 0, self.text()
@@ -66,6 +69,11 @@ class Mount(os.PathLike):
         assert self.is_mounted(), (
             f"sharrfs ended with {self.process.poll()} instead of mounting: {self.text()}"
         )
+
+    def _limit(self) -> None:
+        signal.alarm(DAEMON_LIFE_S)
+        if self._descriptors:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptors, self._descriptors))
 
     def __fspath__(self) -> str:
         return str(self.path)
