@@ -21,6 +21,7 @@ static int facts_get(int dirfd, const char *name, int flags, struct facts *ret_f
 	    0)
 		return -errno;
 	born = time_of(&stx.stx_btime);
+	ret_facts->ephemeral = false;
 	ret_facts->st = (struct stat){
 		.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
 		.st_ino = stx.stx_ino,

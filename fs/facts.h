@@ -21,6 +21,7 @@ struct facts {
 	struct identity id;
 	struct stat st; /* as the mount shows it once the verdict is in: st_size is the array's
 			   nbytes */
+	bool ephemeral; /* known once the verdict is in */
 };
 
 /* Of the open descriptor `fd`, which may be O_PATH. */

@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "draft.h"
+#include "ephemeral.h"
 #include "fs.h"
 #include "npyview.h"
 #include "store_at.h"
@@ -58,15 +59,33 @@ static int open_both_ways(struct fs *fs, int path_fd, struct file *file)
 	return store_reopen(fs, path_fd, O_RDONLY, &file->fd);
 }
 
-static int file_open(struct fs *fs, struct inode *inode, int path_fd, uint64_t nbytes,
+/*
+ * For as long as a client has it open. One that nobody holds is what a dead process left, and no
+ * array any more; one that has no name any more is looked up again.
+ */
+static int hold_ephemeral(int fd)
+{
+	struct stat st;
+	int rc = ephemeral_is_held(fd) ? ephemeral_hold(fd) : -EAGAIN;
+
+	if (rc < 0)
+		return rc == -EAGAIN ? -ENOENT : rc;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_nlink ? 0 : -ESTALE;
+}
+
+static int file_open(struct fs *fs, struct inode *inode, int path_fd, const struct facts *facts,
 		     struct file **ret_file)
 {
-	struct file *file = file_alloc(inode, nbytes);
+	struct file *file = file_alloc(inode, (uint64_t)facts->st.st_size);
 	int rc;
 
 	if (!file)
 		return -ENOMEM;
 	rc = inode->view ? npyview_open(fs, path_fd, file) : open_both_ways(fs, path_fd, file);
+	if (rc == 0 && facts->ephemeral && !inode->view)
+		rc = hold_ephemeral(file->fd);
 	if (rc == 0 && !inode->view)
 		rc = backing_open(&fs->backing, file->fd, &file->backing_id);
 	if (rc < 0) {
@@ -213,7 +232,7 @@ int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file)
 		return -ESTALE;
 	file = file_peek(fs, inode);
 	if (!file) {
-		rc = file_open(fs, inode, path_fd, (uint64_t)facts.st.st_size, &file);
+		rc = file_open(fs, inode, path_fd, &facts, &file);
 		if (rc < 0)
 			return rc;
 		file = file_install(fs, file);

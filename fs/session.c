@@ -16,6 +16,7 @@
 #include "caps.h"
 #include "cleanup.h"
 #include "daemon.h"
+#include "ephemerals.h"
 #include "file.h"
 #include "fs.h"
 #include "ops.h"
@@ -199,15 +200,19 @@ static void raise_descriptor_limit(void)
 static int serve(struct session *session)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct ephemerals *ephemerals = NULL;
 	int rc;
 
 	if (!config)
 		return complain("cannot serve", "", strerror(ENOMEM));
+	/* Without it all the same: what dead processes leave is removed by the next who comes. */
+	ephemerals_start(&session->fs, &ephemerals);
 	if (session->report_fd >= 0)
 		daemon_ready(session->report_fd);
 	rc = fuse_session_loop_mt(session->fuse, config); /* positive: the signal that ended it */
 	fuse_loop_cfg_destroy(config);
 	file_close_all(&session->fs);
+	ephemerals_stop(ephemerals);
 	return rc < 0 ? complain("stopped", "", strerror(-rc)) : EXIT_SUCCESS;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,6 +59,13 @@ static int walk(struct fs *fs, char *path, int *ret_fd)
 		return rc;
 	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+int store_walk(struct fs *fs, const char *path, int *ret_fd)
+{
+	CLEANUP_FREE char *copy = strdup(path);
+
+	return copy ? walk(fs, copy, ret_fd) : -ENOMEM;
 }
 
 static int walk_and_check(struct fs *fs, char *path, const struct identity *id, int *ret_fd)
@@ -136,6 +144,7 @@ static int show(const struct verdict *verdict, struct facts *facts)
 	if (S_ISREG(facts->st.st_mode)) {
 		if (!verdict->array)
 			return -ENOENT;
+		facts->ephemeral = verdict->ephemeral;
 		facts->st.st_size = (off_t)verdict->nbytes;
 	}
 	facts->st.st_mode &= ~077u | verdict->mode_mask;

@@ -22,6 +22,9 @@ struct inode;
 /* Names that the mount does not show even if they are arrays: of temporary files. */
 bool store_hides(const char *name);
 
+/* A descriptor (O_PATH) of the directory of this path in the store; "" is the store itself. */
+int store_walk(struct fs *fs, const char *path, int *ret_fd);
+
 /* A descriptor (O_PATH) of the directory that the inode is. The caller closes it. */
 int store_open_dir(struct fs *fs, struct inode *dir, int *ret_fd);
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "acl.h"
+#include "ephemeral.h"
 #include "format.h"
 
 enum {
@@ -150,6 +151,8 @@ int verdict_read(int fd, const struct facts *facts, struct verdict *ret_verdict)
 		verdict.array = rc == 0;
 		if (verdict.array) {
 			verdict.nbytes = meta.nbytes;
+			verdict.ephemeral = meta.flags & EPHEMERAL_FLAG &&
+					    meta.inode == facts->st.st_ino;
 			format_meta_release(&meta);
 		}
 	}

@@ -18,6 +18,7 @@
 struct verdict {
 	uint64_t nbytes; /* of an array */
 	bool array;
+	bool ephemeral; /* an array that goes with its last holder (lib/ephemeral.h) */
 	uint8_t mode_mask; /* the permission bits of group and others that an ACL leaves: 077
 			      without one */
 };

@@ -75,20 +75,23 @@ int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 	r = array_new(name, opened.fd, &opened.st, &opened.meta, readonly, ret_array);
 	if (r == 0)
 		(*ret_array)->in_mount = opened.in_mount;
-	if (r == 0 && ephemeral_is(&opened))
+	if (r == 0 && (ephemeral_is(&opened) || ephemeral_is_in_mount(&opened)))
 		(*ret_array)->hold_fd = steal_fd(&opened.fd);
 	opened_deinit(&opened);
 	return r;
 }
 
-/* By closing, never by unlocking: a forked child has the same lock as its parent. */
+/*
+ * By closing, never by unlocking: a forked child has the same lock as its parent. What was attached
+ * through a mount is the daemon's to let go.
+ */
 static void let_go(struct sharr *array)
 {
 	struct stat st;
 	int r = fstat(array->hold_fd, &st);
 
 	close(array->hold_fd);
-	if (r == 0)
+	if (r == 0 && !array->in_mount)
 		ephemeral_release(array->info.name, &st);
 }
 

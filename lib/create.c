@@ -78,7 +78,8 @@ static bool is_taken(const struct name *name)
 {
 	struct stat st;
 
-	return fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       !ephemeral_clear(name);
 }
 
 /* With `data` space is taken by writing them. */
@@ -127,8 +128,11 @@ static int fill(const struct array_draft *draft, const struct sharr_spec *spec,
 /* Through a mount a name alone is not enough: the daemon publishes what is closed under it. */
 static int draft_publish(struct array_draft *draft)
 {
-	int r = staging_publish(&draft->staging, &draft->name, draft->replace);
+	int r;
 
+	do {
+		r = staging_publish(&draft->staging, &draft->name, draft->replace);
+	} while (r == -EEXIST && ephemeral_clear(&draft->name));
 	if (r == 0 && draft->in_mount)
 		r = close(steal_fd(&draft->staging.fd)) < 0 ? -errno : 0;
 	return r;
@@ -286,7 +290,7 @@ int sharr_delete(const char *name)
 		return r;
 	place.nofollow = true; /* a symlink to an array is no array: only what the name itself holds
 				  is deleted */
-	r = open_array(&place, O_RDONLY, &opened);
+	r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)
 		return r;
 	opened_deinit(&opened);

@@ -8,12 +8,12 @@
 #include "cleanup.h"
 #include "sharr.h"
 
-#define LOCK_OFFSET ((off_t)(1ull << 62))
-
 static struct flock byte_lock(short type)
 {
-	return (struct flock){
-		.l_type = type, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1};
+	return (struct flock){.l_type = type,
+			      .l_whence = SEEK_SET,
+			      .l_start = (off_t)EPHEMERAL_LOCK_OFFSET,
+			      .l_len = 1};
 }
 
 int ephemeral_hold(int fd)
@@ -25,8 +25,7 @@ int ephemeral_hold(int fd)
 	return errno == EACCES ? -EAGAIN : -errno;
 }
 
-/* Asked with a descriptor that holds no lock itself; which needs no permission to write. */
-static bool is_held(int fd)
+bool ephemeral_is_held(int fd)
 {
 	struct flock lock = byte_lock(F_WRLCK);
 
@@ -53,15 +52,24 @@ static void bury(int at, const char *path, const struct stat *st)
 		unlinkat(at, path, 0);
 }
 
+static bool has_mark(const struct opened *opened)
+{
+	return opened->meta.flags & EPHEMERAL_FLAG && opened->meta.inode == opened->st.st_ino;
+}
+
 bool ephemeral_is(const struct opened *opened)
 {
-	return opened->meta.flags & EPHEMERAL_FLAG && opened->meta.inode == opened->st.st_ino &&
-	       !opened->in_mount;
+	return has_mark(opened) && !opened->in_mount;
+}
+
+bool ephemeral_is_in_mount(const struct opened *opened)
+{
+	return has_mark(opened) && opened->in_mount;
 }
 
 bool ephemeral_is_leftover(int at, const char *path, const struct opened *opened)
 {
-	if (!ephemeral_is(opened) || is_held(opened->fd))
+	if (!ephemeral_is(opened) || ephemeral_is_held(opened->fd))
 		return false;
 	bury(at, path, &opened->st);
 	return true;
@@ -91,6 +99,21 @@ int ephemeral_open(struct name *name, int access, struct opened *ret_opened)
 		return r;
 	opened_deinit(ret_opened);
 	return -ENOENT;
+}
+
+bool ephemeral_clear(const struct name *name)
+{
+	struct opened opened;
+	struct stat st;
+	bool cleared;
+
+	if (open_array_at(name->at, name->path, O_RDONLY, name->in_mount, &opened) < 0)
+		return false;
+	cleared = ephemeral_is_leftover(name->at, name->path, &opened) &&
+		  (fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		   st.st_ino != opened.st.st_ino);
+	opened_deinit(&opened);
+	return cleared;
 }
 
 void ephemeral_release(const char *name, const struct stat *st)

@@ -44,9 +44,10 @@ PyObject *pyerror_raise(struct pystate *state, int r, PyObject *name)
 	switch (-r) {
 	case EBADMSG:
 		return raise_not_an_array(state, name);
-	case ENOTSUP:
-		PyErr_SetString(PyExc_TypeError,
-				*text ? text : "dtypes that hold pointers can't be shared");
+	case ENOTSUP: /* of dtypes libsharr says no more than that */
+		if (*text)
+			return pyerror_raise_os(-r, text, name);
+		PyErr_SetString(PyExc_TypeError, "dtypes that hold pointers can't be shared");
 		return NULL;
 	case EOVERFLOW:
 		PyErr_SetString(PyExc_ValueError,

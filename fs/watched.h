@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What ephemerals.c watches: directories, and ephemeral arrays, by the numbers that inotify gave
+ * them, which it gives in rising order. And a list of paths yet to be visited.
+ */
+#ifndef SHARRFS_WATCHED_H
+#define SHARRFS_WATCHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+struct watched {
+	int wd;
+	int doubts;  /* see ephemerals.c */
+	bool closed; /* an array: since it was looked at last */
+	char *name;  /* of an array, owned; NULL: a directory */
+	char *dir;   /* path in the store of the directory that it lies in, or is; owned */
+	dev_t dev;   /* of an array */
+	ino_t ino;
+};
+
+struct watched_table {
+	struct watched *items; /* by wd */
+	size_t count, room;
+};
+
+void watched_table_deinit(struct watched_table *table);
+
+/*
+ * Note that `wd` watches this array, or directory (name and st are NULL then), perhaps under a name
+ * it did not have before.
+ */
+int watched_put(struct watched_table *table, int wd, const char *dir, const char *name,
+		const struct stat *st);
+
+/* NULL: there is none. Valid until the table is changed. */
+struct watched *watched_find(struct watched_table *table, int wd);
+
+void watched_remove(struct watched_table *table, int wd);
+
+/* Take all arrays for closed. */
+void watched_mark_all(struct watched_table *table);
+
+/* An array that was closed, which is unmarked; NULL: there is none. */
+struct watched *watched_take_closed(struct watched_table *table);
+
+struct path_list {
+	char **paths; /* owned */
+	size_t count, room;
+};
+
+/* What there is no memory for is left out. */
+void path_list_push(struct path_list *list, const char *path);
+
+/* The caller frees it; NULL: there is none. */
+char *path_list_pop(struct path_list *list);
+
+void path_list_deinit(struct path_list *list);
+
+#endif
