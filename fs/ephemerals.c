@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "deadline.h"
 #include "ephemeral.h"
 #include "fs.h"
 #include "lock_list.h"
@@ -25,6 +26,14 @@ enum {
 	EVENTS_BYTES = 64 * 1024,
 	DOUBTS_MAX = 3, /* held, as it seems, by a lock that /proc/locks does not show */
 };
+
+/*
+ * The kernel tells that a file was closed a moment before it drops the locks, and a busy machine makes
+ * that moment long: when to look after that, each counted from the look before.
+ */
+static const int64_t look_delays_ns[] = {2000000, 20000000, 200000000, 2000000000};
+
+enum { LOOKS_MAX = sizeof(look_delays_ns) / sizeof(look_delays_ns[0]) };
 
 static const uint32_t directory_events = IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_EXCL_UNLINK;
 
@@ -171,7 +180,8 @@ static void take_event(struct ephemerals *ephemerals, const struct inotify_event
 	if (event->mask & IN_IGNORED) {
 		watched_remove(&ephemerals->table, event->wd);
 	} else if (watched->name) {
-		watched->closed = true;
+		watched->looks = 0;
+		watched->look_ns = deadline_now() + look_delays_ns[0];
 	} else if (event->len) {
 		dir = strdup(watched->dir); /* the table may move */
 		if (dir)
@@ -209,19 +219,28 @@ static void reconsider(struct ephemerals *ephemerals, struct watched *watched)
 		forget(ephemerals, watched->wd);
 }
 
-/* All that have been closed since the last look. */
+/* Somebody holds it, or has yet to let go. */
+static void look_later(struct watched *watched, int64_t now)
+{
+	watched->doubts = 0;
+	if (++watched->looks < LOOKS_MAX)
+		watched->look_ns = now + look_delays_ns[watched->looks];
+}
+
+/* All whose look is due. */
 static void judge(struct ephemerals *ephemerals)
 {
 	CLEANUP_FREE char *locks = NULL;
 	struct watched *watched;
+	int64_t now = deadline_now();
 
-	while ((watched = watched_take_closed(&ephemerals->table))) {
+	while ((watched = watched_take_due(&ephemerals->table, now))) {
 		if (!locks)
 			locks = lock_list_read();
 		if (!locks)
 			return;
 		if (lock_list_has(locks, watched->dev, watched->ino))
-			watched->doubts = 0;
+			look_later(watched, now);
 		else
 			reconsider(ephemerals, watched);
 	}
@@ -241,8 +260,18 @@ static void take_events(struct ephemerals *ephemerals)
 			take_event(ephemerals, event);
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}
-		judge(ephemerals);
 	}
+}
+
+/* For poll: until the next look. */
+static int pause_ms(const struct ephemerals *ephemerals)
+{
+	int64_t next = watched_next_look(&ephemerals->table);
+	int64_t left = next - deadline_now();
+
+	if (!next)
+		return -1;
+	return left < 0 ? 0 : (int)(left / 1000000) + 1;
 }
 
 static void *run(void *data)
@@ -252,8 +281,11 @@ static void *run(void *data)
 				{.fd = ephemerals->inotify_fd, .events = POLLIN}};
 
 	scan(ephemerals, "");
-	while (poll(both, 2, -1) >= 0 || errno == EINTR) {
+	while (poll(both, 2, pause_ms(ephemerals)) >= 0 || errno == EINTR) {
 		take_events(ephemerals);
+		if (both[0].revents)
+			watched_mark_all(&ephemerals->table);
+		judge(ephemerals);
 		if (both[0].revents)
 			break;
 	}

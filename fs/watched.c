@@ -94,18 +94,33 @@ void watched_remove(struct watched_table *table, int wd)
 void watched_mark_all(struct watched_table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
-		table->items[i].closed = table->items[i].name;
+		table->items[i].look_ns = table->items[i].name ? 1 : 0;
 }
 
-struct watched *watched_take_closed(struct watched_table *table)
+struct watched *watched_take_due(struct watched_table *table, int64_t now_ns)
 {
 	for (size_t i = 0; i < table->count; i++) {
-		if (table->items[i].closed) {
-			table->items[i].closed = false;
-			return &table->items[i];
+		struct watched *watched = &table->items[i];
+
+		if (watched->look_ns && watched->look_ns <= now_ns) {
+			watched->look_ns = 0;
+			return watched;
 		}
 	}
 	return NULL;
+}
+
+int64_t watched_next_look(const struct watched_table *table)
+{
+	int64_t next = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		int64_t look_ns = table->items[i].look_ns;
+
+		if (look_ns && (!next || look_ns < next))
+			next = look_ns;
+	}
+	return next;
 }
 
 void watched_table_deinit(struct watched_table *table)

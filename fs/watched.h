@@ -8,15 +8,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 struct watched {
 	int wd;
-	int doubts;  /* see ephemerals.c */
-	bool closed; /* an array: since it was looked at last */
-	char *name;  /* of an array, owned; NULL: a directory */
-	char *dir;   /* path in the store of the directory that it lies in, or is; owned */
-	dev_t dev;   /* of an array */
+	int doubts;      /* see ephemerals.c */
+	int looks;       /* at an array, since it was closed last */
+	int64_t look_ns; /* when the next is due, CLOCK_MONOTONIC; 0: none is */
+	char *name;      /* of an array, owned; NULL: a directory */
+	char *dir;       /* path in the store of the directory that it lies in, or is; owned */
+	dev_t dev;       /* of an array */
 	ino_t ino;
 };
 
@@ -39,11 +41,14 @@ struct watched *watched_find(struct watched_table *table, int wd);
 
 void watched_remove(struct watched_table *table, int wd);
 
-/* Take all arrays for closed. */
+/* Look at all arrays now. */
 void watched_mark_all(struct watched_table *table);
 
-/* An array that was closed, which is unmarked; NULL: there is none. */
-struct watched *watched_take_closed(struct watched_table *table);
+/* An array whose look is due, which is none any more; NULL: there is none. */
+struct watched *watched_take_due(struct watched_table *table, int64_t now_ns);
+
+/* When the next look is due; 0: there is none. */
+int64_t watched_next_look(const struct watched_table *table);
 
 struct path_list {
 	char **paths; /* owned */

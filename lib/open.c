@@ -3,12 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "mount.h"
 
-enum { READ_TRIES = 8 };
+enum { READ_TRIES = 8, LEASE_TRIES = 10000 };
 
 /*
  * What open says of a symlink, a directory, a socket or a device without a driver: it is there, and
@@ -100,11 +101,24 @@ static int look(int fd, enum where where, struct stat *ret_st)
 	return 0;
 }
 
+/* Somebody may have a lease on it for a moment (reap.c); without O_NONBLOCK a fifo would block. */
+static int open_now(int dir, const char *path, int flags)
+{
+	int fd;
+
+	for (int i = 0; (fd = openat(dir, path, flags)) < 0 && errno == EWOULDBLOCK; i++) {
+		if (i == LEASE_TRIES)
+			break;
+		sched_yield();
+	}
+	return fd;
+}
+
 static int open_file(int dir, const char *path, int flags, enum where where, struct opened *opened)
 {
 	int r;
 
-	opened->fd = openat(dir, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	opened->fd = open_now(dir, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (opened->fd < 0)
 		return open_error(errno);
 	r = look(opened->fd, where, &opened->st);

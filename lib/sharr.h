@@ -147,7 +147,8 @@ struct sharr_info {
 	unsigned flags;       /* SHARR_EPHEMERAL or 0 */
 	uint64_t inode; /* of the file; together with created_ns it tells an array from one made
 			   later under its name */
-	uint64_t changed_ns; /* when the file was changed otherwise than through a map (ctime), as of
+	uint64_t
+		changed_ns; /* when the file was changed otherwise than through a map (ctime), as of
 				this call: where created_ns is unknown, what comes nearest to it */
 };
 
@@ -299,6 +300,36 @@ SHARR_PUBLIC int sharr_delete(const char *name);
  */
 SHARR_PUBLIC int sharr_list(const char *group,
 			    int (*fn)(const struct sharr_info *info, void *userdata),
+			    void *userdata);
+
+#define SHARR_DRY_RUN 0x10u      /* only tell what would be done */
+#define SHARR_DEAD_CREATOR 0x20u /* not only ephemeral arrays */
+
+/* What sharr_reap did with an array. */
+#define SHARR_REAPED 0         /* deleted; with SHARR_DRY_RUN: would be */
+#define SHARR_REAP_USED 1      /* kept: a process holds it, maps it or has it open */
+#define SHARR_REAP_ALIVE 2     /* kept: its creator lives */
+#define SHARR_REAP_UNDECIDED 3 /* kept: it can't be known that nobody needs it */
+#define SHARR_REAP_FAILED 4    /* it is nobody's any more, but could not be deleted */
+
+struct sharr_reaped {
+	const char *name; /* in the store, with its group in front */
+	int outcome;
+	const char *why; /* in words, one line */
+};
+
+/*
+ * Delete what dead processes left in the store's directory `group` (as sharr_list takes it):
+ * ephemeral arrays that nobody holds; with SHARR_DEAD_CREATOR also arrays whose creator, a process
+ * of this boot and this pid namespace, is gone, and that no process maps, be it directly, through a
+ * mount or in another namespace. What is in doubt is kept, as are arrays of other users unless root
+ * asks. `fn` is called for each array that was looked at; reaped is valid during that call. A
+ * non-zero return of fn ends it, and is returned.
+ *   -EOPNOTSUPP  the store can't be seen but through a mount
+ *   -ENOSYS      there is no /proc here to tell who maps what
+ */
+SHARR_PUBLIC int sharr_reap(const char *group, unsigned flags,
+			    int (*fn)(const struct sharr_reaped *reaped, void *userdata),
 			    void *userdata);
 
 /*

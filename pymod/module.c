@@ -23,6 +23,7 @@
 #include "pyerror.h"
 #include "pylisting.h"
 #include "pyowner.h"
+#include "pyreap.h"
 #include "pystate.h"
 #include "pysync.h"
 
@@ -112,6 +113,7 @@ static PyMethodDef module_methods[] = {
 	{"_attrs_get", pyattrs_get, METH_O, "For attrs(): all of them, as bytes."},
 	{"_attrs_set", WITH_KEYWORDS(pyattrs_set),
 	 "For attrs(): set some, and remove those of None."},
+	{"_reap", pyreap_reap, METH_VARARGS, "For reap()."},
 	{"_prepare", WITH_KEYWORDS(pycreate_prepare),
 	 "For building(): an array that no one can see yet."},
 	{"_publish", pycreate_publish, METH_O, "For building(): make a prepared array visible."},

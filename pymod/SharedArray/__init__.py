@@ -22,6 +22,7 @@ from ._attributes import Attributes, attrs
 from ._building import building
 from ._errors import NotAnArrayError, OwnerDiedError
 from ._lost import LostArray
+from ._reap import Reaped, reap
 from ._share import SharedNDArray, share
 from ._sharr import (
     MS_ASYNC,
@@ -58,6 +59,7 @@ __all__ = [
     "LostArray",
     "NotAnArrayError",
     "OwnerDiedError",
+    "Reaped",
     "SharedNDArray",
     "__version__",
     "attach",
@@ -75,6 +77,7 @@ __all__ = [
     "munlock",
     "notify",
     "put",
+    "reap",
     "share",
     "snapshot",
     "wait",

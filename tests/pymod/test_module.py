@@ -31,7 +31,7 @@ def test_public_names_are_those_of_the_stub(sa):
     assert all(hasattr(sa, name) for name in sa.__all__)
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "building", "snapshot"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, "building", "reap", "snapshot"])
 def test_signature_is_that_of_the_stub(sa, name):
     tree = ast.parse((PYMOD / "SharedArray" / "__init__.pyi").read_text())
     (node,) = [n for n in tree.body if getattr(n, "name", None) == name]
@@ -46,7 +46,7 @@ def test_signature_is_that_of_the_stub(sa, name):
     ]
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "snapshot"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, "reap", "snapshot"])
 def test_docstring_has_numpys_sections(sa, name):
     text = inspect.getdoc(getattr(sa, name))
     summary = text.split("\n")[0]
@@ -94,6 +94,7 @@ def test_import_imports_little():
         "SharedArray._dtypes",
         "SharedArray._errors",
         "SharedArray._lost",
+        "SharedArray._reap",
         "SharedArray._share",
         "SharedArray._sharr",
         "SharedArray._snapshot",
