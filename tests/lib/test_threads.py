@@ -11,6 +11,7 @@ import pytest
 from lib.clib import READONLY, REPLACE, Array
 from support.build import BUILD, ROOT, native_environment
 from support.require import lacking
+from support.source import public_declarations
 
 
 def run_threads(program, store, rounds):
@@ -40,6 +41,13 @@ def test_thread_sanitizer_is_content(area, store):
         lacking("tsan", f"no ThreadSanitizer here: {done.stderr}")
     assert done.returncode == 0, done.stderr
     run_threads(program, store, 60)
+
+
+def test_threads_make_every_call():
+    declared = public_declarations((ROOT / "lib" / "sharr.h").read_text())
+    made = (ROOT / "tests" / "lib" / "threads.c").read_text()
+    own_tests = {"sharr_reap"}  # it has tests of its own, on a store of its own
+    assert {name for name in declared if f"{name}(" not in made} <= own_tests
 
 
 def test_calls_of_many_threads_on_one_array(c):

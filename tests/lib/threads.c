@@ -186,6 +186,24 @@ static void take_turn(void)
 	REQUIRE(r == 0 || r == -ETIMEDOUT);
 }
 
+/* By the handle that all share: the same two attributes, of which none is ever seen alone. */
+static void describe_turns(unsigned *seed)
+{
+	int value = 1 + rand_r(seed) % 1000, seen = 0;
+	const struct sharr_attr attrs[2] = { { "a", &value, sizeof(value) }, { "b", &value, sizeof(value) } };
+	int r = sharr_attrs_set_of(turns, attrs, 2);
+
+	REQUIRE(r == 0 || r == -EBUSY);
+	REQUIRE(sharr_attrs_list_of(turns, take_attr, &seen) == 0 && (r != 0 || seen != 0));
+}
+
+static void count_holders(void)
+{
+	size_t count;
+
+	REQUIRE(sharr_attached("turns", NULL, 0, &count) >= 0 && count >= 1);
+}
+
 static void write_marked(struct sharr *array, unsigned *seed)
 {
 	int r = sharr_write_begin(array);
@@ -257,7 +275,9 @@ static void *work(void *number)
 		char name[16];
 
 		snprintf(name, sizeof(name), "x%d", rand_r(&seed) % NAMES);
-		switch (rand_r(&seed) % 10) {
+		if (i % 200 == 100)
+			count_holders();
+		switch (rand_r(&seed) % 11) {
 		case 0:
 			list();
 			break;
@@ -272,6 +292,9 @@ static void *work(void *number)
 			break;
 		case 4:
 			mistake();
+			break;
+		case 5:
+			describe_turns(&seed);
 			break;
 		default:
 			use_name(name, &seed);

@@ -37,8 +37,9 @@ READERS = {
     "copy": "sa.copy(name)",
     "copy out": "sa.copy(name, np.empty(3))",
     "info": "sa.info(name)",
+    "attrs": "sa.attrs(name)",
 }
-WRITERS = {"attach": "sa.attach(name)"}
+WRITERS = {"attach": "sa.attach(name)", "attrs set": "sa.attrs(name).update(a='1')"}
 DELETERS = {"delete": "sa.delete(name)"}
 USERS = {**READERS, **WRITERS, **DELETERS}
 CREATORS = {**MAKERS, **REPLACERS, **CREATE_OR_ATTACH}
@@ -91,7 +92,8 @@ LONG_NAMES = ["x" * 256, b"x" * 256, "shm://" + "x" * 256, "é" * 128]
 @every_call
 def test_name_of_a_wrong_type(sa, store, call):
     for name in WRONG_NAMES:
-        with Unchanged(store, os.getpid()), pytest.raises(TypeError, match="name must be"):
+        words = "name must be|a shared array"
+        with Unchanged(store, os.getpid()), pytest.raises(TypeError, match=words):
             run(sa, call, name=name)
 
 
@@ -194,6 +196,9 @@ def test_array_that_is_deleted_while_attached(sa, store, call, expected):
     sa.delete("x")
     check(sa, store, call, expected, name="x")
     assert a.tolist() == [7, 7, 7]
+    with pytest.raises(OSError, match="deleted or replaced") as error:
+        sa.attrs(a)
+    assert (error.value.errno, error.value.filename) == (errno.ESTALE, "x")
     a.base.msync()
     sa.mlock(a)
     sa.munlock(a)
@@ -284,6 +289,16 @@ WRONG_OPTIONS = [
     ({"mode": 2**70}, ValueError),
     ({"mode": 0o4755}, ValueError),
     ({"no_such": 1}, TypeError),
+    ({"via": "air"}, ValueError),
+    ({"via": 3}, (TypeError, ValueError)),
+    ({"attrs": 3}, TypeError),
+    ({"attrs": {"a": 3}}, TypeError),
+    ({"attrs": {3: "a"}}, TypeError),
+    ({"attrs": {"a\0b": "c"}}, ValueError),
+    ({"attrs": {"": "c"}}, OSError),
+    ({"attrs": {"n" * 251: "c"}}, OSError),
+    ({"attrs": {"sharr.x": "c"}}, PermissionError),
+    ({"attrs": {"a": bytes(70000)}}, (OSError, ValueError)),
 ]
 
 
@@ -365,7 +380,9 @@ def test_out_that_does_not_fit(sa, store, out, kind):
 
 
 @pytest.mark.parametrize("array", [3, "x", None, [1], np.ones(3), memoryview(b"x"), len], ids=repr)
-@pytest.mark.parametrize("call", ["msync", "mlock", "munlock"])
+@pytest.mark.parametrize(
+    "call", ["msync", "mlock", "munlock", "lock", "writing", "event", "notify", "snapshot", "share"]
+)
 def test_array_that_is_not_shared(sa, call, array):
     with pytest.raises(TypeError, match="shared array"):
         getattr(sa, call)(array)

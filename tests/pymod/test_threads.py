@@ -12,6 +12,7 @@ import pickle
 import random
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +128,25 @@ class Calls:
     def snapshot(self):
         self.check_whole(self.sa.snapshot(self.marked, 60).view("i8").astype("u1"))
 
+    def attrs(self):
+        """Two at once, by name and by array: nobody sees one without the other."""
+        target = self.chance.choice([self.name(), self.turns])
+        attrs = self.sa.attrs(target)
+        if self.chance.random() < 0.5:
+            attrs.update(dict.fromkeys("ab", str(self.chance.random())))
+        else:
+            found = attrs.copy()
+            assert found.get("a") == found.get("b")
+
+    def share(self):
+        there = pickle.loads(pickle.dumps(self.sa.share(self.marked)[10:20]))
+        assert there.shape == (10,)
+        assert there.base is not None
+
+    def holders(self):
+        if self.chance.random() < 0.05:
+            assert os.getpid() in self.sa.info("turns").attached
+
     def mistake(self):
         for wrong in ((3, 3), ("x0", -1), ("x0", 3, object), ("", 3), ("x0", 3, "S0")):
             with pytest.raises((TypeError, ValueError, OSError)):
@@ -193,6 +213,13 @@ def test_every_call_at_once(sa, store, hurried):
 
 
 HELPERS = ("__init__", "name", "array", "check_whole")
+
+
+def test_every_call_is_among_them(sa):
+    made = Path(__file__).read_text()
+    calls = [name for name in sa.__all__ if callable(getattr(sa, name)) and name.islower()]
+    own_tests = {"reap"}
+    assert {name for name in calls if f"self.sa.{name}(" not in made} <= own_tests
 
 
 def test_one_array_is_published_once(sa, hurried):
