@@ -154,11 +154,22 @@ def errno_of_or_value(remote, code, more):
         return errno.errorcode[error.errno]
 
 
-def test_mount_that_shows_the_store_itself_is_not_listed_again(sa, host, monkeypatch):
-    monkeypatch.setenv("SHARR_MOUNT", str(host))
+@pytest.mark.release_only
+def test_mount_that_shows_the_store_itself_is_not_listed_again(sa, host, store, tmp_path):
     sa.create("x", 3)
-    assert [item.name for item in sa.list()] == [b"x"]
-    assert host.counters()["opens"] == 0
+    code = "import SharedArray as sa; print([item.name for item in sa.list()])"
+    trace = ["strace", "-f", "-e", "trace=openat", "-o", tmp_path / "trace"]
+    listed = subprocess.run(
+        [*trace, sys.executable, "-c", code],
+        env=python_environment(SHARR_STORE=str(store), SHARR_MOUNT=str(host)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout == "[b'x']\n"
+    opened = (tmp_path / "trace").read_text()
+    assert f'"{store}"' in opened
+    assert f'"{host}"' not in opened
 
 
 @pytest.mark.parametrize("within", ["unshare --map-root-user", "setpriv --reuid 1 --clear-groups"])

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
-from support.build import SHARRFS, native_environment
+from support.build import ROOT, SHARRFS, native_environment
 from support.namespace import contained
 
 pytestmark = [pytest.mark.fuse, pytest.mark.root]
@@ -74,6 +75,20 @@ def test_line_of_fstab(shell, store, area, name):
     (area / "fstab").write_text(fstab_line(folder, point, options))
     script = 'mount -a && store_of "$1" && umount "$1" && mount "$1" && umount "$1"'
     assert outcome(shell(script, point)) == (0, str(folder), "")
+
+
+def test_lines_of_the_manual_page(shell, area):
+    """Which name the machine's own store: here another one hides it."""
+    manual = (ROOT / "docs" / "sharrfs.8").read_text()
+    (line,) = re.findall(r"^/dev/shm .* 0 0$", manual, re.M)
+    (by_hand,) = re.findall(r"^\.Ql (mount -t fuse\.sharrfs .*) \.$", manual, re.M)
+    (area / "fstab").write_text(f"{line}\n")
+    script = f"""
+        mount -t tmpfs none /dev/shm && mount -t tmpfs none /mnt && mkdir /mnt/sharr &&
+        mount -a && store_of /mnt/sharr && umount /mnt/sharr &&
+        {by_hand} && store_of /mnt/sharr && umount /mnt/sharr
+    """
+    assert outcome(shell(script)) == (0, "/dev/shm" * 2, "")
 
 
 def test_mount_a_mounts_what_is_not_mounted_yet(shell, store, area):

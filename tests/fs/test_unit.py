@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +85,27 @@ def test_capabilities_of_the_unit_are_enough(sa, store, area, has_passthrough):
     (point / "y").write_bytes(b"y")
     (point / "y").chmod(0o640)
     subprocess.run(["umount", point], check=True)
+
+
+def after_stop(point) -> None:
+    """What systemd runs when the daemon has ended, of whatever."""
+    command = settings()["ExecStopPost"].lstrip("-").replace("$$", "$")
+    words = [str(point) if word == "%f" else word for word in shlex.split(command)]
+    subprocess.run(words, check=True)
+
+
+@pytest.mark.fuse
+def test_mount_of_a_killed_daemon_is_cleared(store, mount):
+    dead = mount(store)
+    dead.kill()
+    after_stop(dead)
+    assert os.listdir(dead) == []
+    mount(store, at=dead.path)
+
+
+def test_other_mount_at_that_point_is_left_alone(store):
+    after_stop(store)
+    assert os.path.ismount(store)
 
 
 def system_calls_of(group: str) -> set[str]:
