@@ -125,6 +125,19 @@ static int fill(const struct array_draft *draft, const struct sharr_spec *spec,
 	return fill_directly(draft->staging.fd, meta, data, flags, where);
 }
 
+/* In a sticky directory, as /dev/shm is, who may write it may not yet take names of others away. */
+static int explain_removal(const struct name *name, int r)
+{
+	struct stat st;
+
+	if (r == -EPERM && fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return error_set(r,
+				 "in %s only uid %u, whose array it is, deletes or replaces it; "
+				 "this process is uid %u",
+				 name_where(name), st.st_uid, geteuid());
+	return name_explain(name, false, r);
+}
+
 /* Through a mount a name alone is not enough: the daemon publishes what is closed under it. */
 static int draft_publish(struct array_draft *draft)
 {
@@ -135,7 +148,7 @@ static int draft_publish(struct array_draft *draft)
 	} while (r == -EEXIST && ephemeral_clear(&draft->name));
 	if (r == 0 && draft->in_mount)
 		r = close(steal_fd(&draft->staging.fd)) < 0 ? -errno : 0;
-	return r;
+	return explain_removal(&draft->name, r);
 }
 
 /* A file in the making that holds the whole array; it is published at once, or later. */
@@ -294,5 +307,6 @@ int sharr_delete(const char *name)
 	if (r < 0)
 		return r;
 	opened_deinit(&opened);
-	return unlinkat(place.at, place.path, 0) < 0 ? -errno : 0;
+	r = unlinkat(place.at, place.path, 0) < 0 ? -errno : 0;
+	return explain_removal(&place, r);
 }

@@ -87,7 +87,7 @@ static int visit(struct listing *listing, const struct dirent *entry)
 		return 0;
 	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, listing->in_mount, &opened);
 	if (r < 0)
-		return is_fatal(r) ? r : 0;
+		return is_fatal(r) ? name_explain_limits("the store", r) : 0;
 	if (!ephemeral_is_leftover(listing->dir, entry->d_name, &opened)) {
 		strcpy(listing->name + listing->group_bytes, entry->d_name);
 		r = tell(listing, &opened);

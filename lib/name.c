@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -45,7 +47,7 @@ static int walk(const char *store, const char *text, const char *end, int flags,
 
 	if (fd < 0)
 		return errno == ENOENT ? error_set(-errno, "the store %s does not exist", store)
-				       : -errno;
+				       : name_explain_limits(store, -errno);
 	while (text < end) {
 		char component[NAME_MAX + 1];
 		size_t bytes = strcspn(text, "/");
@@ -55,7 +57,7 @@ static int walk(const char *store, const char *text, const char *end, int flags,
 		component[bytes] = '\0';
 		next = openat(fd, component, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
-			return -errno;
+			return name_explain_limits(store, -errno);
 		close(fd);
 		fd = next;
 		text += bytes;
@@ -202,11 +204,60 @@ const char *name_where(const struct name *name)
 	return name->in_store ? name->dir_text : name->dir;
 }
 
-int name_explain(const struct name *name, int r)
+int name_explain_limits(const char *where, int r)
 {
+	struct rlimit limit = {.rlim_cur = 0};
+
+	switch (-r) {
+	case EROFS:
+		return error_set(r, "%s is mounted read-only", where);
+	case ENOTCONN:
+		return error_set(r,
+				 "the sharrfs that was mounted at %s is gone: umount -l %s, and "
+				 "mount it again",
+				 where, where);
+	case EMFILE:
+		getrlimit(RLIMIT_NOFILE, &limit);
+		return error_set(r,
+				 "this process has as many files open as RLIMIT_NOFILE allows "
+				 "(%llu): close some, or raise it (ulimit -n)",
+				 (unsigned long long)limit.rlim_cur);
+	case ENFILE:
+		return error_set(r, "this machine has as many files open as fs.file-max allows");
+	}
+	return r;
+}
+
+/* Whose it is, and who asks. */
+static int explain_refusal(const char *what, const struct stat *st, int r)
+{
+	return error_set(r,
+			 "%s belongs to uid %u, gid %u and has mode %04o; this process is uid "
+			 "%u: its owner may chmod it",
+			 what, st->st_uid, st->st_gid, st->st_mode & 07777, geteuid());
+}
+
+static int explain_permission(const struct name *name, bool of_file, int r)
+{
+	const char *where = name_where(name);
+	struct stat st;
+
+	if (of_file && fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return explain_refusal("the array", &st, r);
+	if (fstatat(name->at, name->dir, &st, 0) == 0)
+		return explain_refusal(where, &st, r);
+	return r;
+}
+
+int name_explain(const struct name *name, bool of_file, int r)
+{
+	const char *where = name_where(name);
+
 	if (r == -ENOENT && name->in_store && access(name->dir_text, F_OK) < 0 && errno == ENOENT)
 		return error_set(r, "the store %s does not exist", name->dir_text);
-	return r;
+	if (r == -EACCES || r == -EPERM)
+		return explain_permission(name, of_file, r);
+	return name_explain_limits(where, r);
 }
 
 void name_deinit(struct name *name)

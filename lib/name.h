@@ -50,8 +50,15 @@ bool name_try_mount(struct name *name);
 /* The directory it lies in, for a message: the store even if it lies in a group. */
 const char *name_where(const struct name *name);
 
-/* Hand `r` through; where the reason for -ENOENT is that there is no store at all, with words. */
-int name_explain(const struct name *name, int r);
+/*
+ * Hand `r` through, with words where strerror tells too little: no store, somebody else's array or
+ * directory, a store that is read-only, a mount whose daemon is gone, no descriptors left. of_file:
+ * it was the array's file that was met, and not its directory.
+ */
+int name_explain(const struct name *name, bool of_file, int r);
+
+/* Those of them that have nothing to do with the name itself. where: the store, or its mount. */
+int name_explain_limits(const char *where, int r);
 
 /*
  * Open the directory of a group of the store, or the store itself for "" and NULL, to be read. The

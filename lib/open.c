@@ -139,7 +139,7 @@ int open_array(struct name *name, int access, struct opened *ret_opened)
 
 		r = open_file(name->at, name->path, flags, where, ret_opened);
 	} while (r == -ENOENT && name_try_mount(name));
-	return name_explain(name, r);
+	return name_explain(name, true, r);
 }
 
 int open_array_at(int dir, const char *entry, int access, bool in_mount, struct opened *ret_opened)

@@ -129,7 +129,7 @@ int staging_open(const struct name *name, unsigned mode, struct staging *ret_sta
 		r = errno == EOPNOTSUPP || errno == EISDIR ? open_hidden(name, mode, ret_staging)
 							   : -errno;
 		if (r < 0)
-			return name_explain(name, r);
+			return name_explain(name, false, r);
 	}
 	if (mode && fchmod(ret_staging->fd, mode) < 0) {
 		r = -errno;

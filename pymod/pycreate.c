@@ -172,6 +172,41 @@ static int request_matches(struct pystate *state, const struct request *request,
 	return r;
 }
 
+/* "dtype <f8, shape (3,), order C". A new reference. */
+static PyObject *describe(const char *dtype, const char *dtype_name, const int64_t *lengths,
+			  int ndim, int order)
+{
+	PyObject *shape = pyshape_tuple(lengths, ndim), *text;
+
+	if (!shape)
+		return NULL;
+	text = PyUnicode_FromFormat("dtype %s, shape %S, order %c",
+				    dtype_name && *dtype_name ? dtype_name : dtype, shape, order);
+	Py_DECREF(shape);
+	return text;
+}
+
+static void raise_mismatch(const struct request *request, const struct sharr_info *info)
+{
+	const struct sharr_spec *spec = &request->spec;
+	PyObject *is, *wanted, *text = NULL, *bytes = NULL;
+
+	is = describe(info->dtype, info->dtype_name, info->shape, info->ndim, info->order);
+	wanted = describe(spec->dtype, spec->dtype_name, spec->shape, spec->ndim, spec->order);
+	if (is && wanted)
+		text = PyUnicode_FromFormat("An array of another dtype, shape or order exists: %U; "
+					    "asked for was %U",
+					    is, wanted);
+	if (text)
+		bytes = PyUnicode_EncodeFSDefault(text);
+	if (bytes)
+		pyerror_raise_os(EEXIST, PyBytes_AsString(bytes), request->name.given);
+	Py_XDECREF(bytes);
+	Py_XDECREF(text);
+	Py_XDECREF(wanted);
+	Py_XDECREF(is);
+}
+
 /* The name is taken: attach what is there if it is what was asked for. Returns NULL with no
  * exception if it is gone again. */
 static PyObject *attach_existing(struct pystate *state, const struct request *request)
@@ -187,10 +222,9 @@ static PyObject *attach_existing(struct pystate *state, const struct request *re
 	r = request_matches(state, request, sharr_info(array));
 	if (r == 1)
 		return pyarray_wrap(state, array, request->name.plain, false);
-	sharr_detach(array);
 	if (r == 0)
-		pyerror_raise_os(EEXIST, "An array of another dtype, shape or order exists",
-				 request->name.given);
+		raise_mismatch(request, sharr_info(array));
+	sharr_detach(array);
 	return NULL;
 }
 

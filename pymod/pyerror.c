@@ -2,6 +2,7 @@
 #include "pyerror.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 PyObject *pyerror_raise_os(int number, const char *text, PyObject *name)
@@ -37,6 +38,15 @@ static PyObject *raise_not_an_array(struct pystate *state, PyObject *name)
 	return NULL;
 }
 
+/* Programs may look for the words that SharedArray 3.2.4 had: they come first. */
+static PyObject *raise_refusal(int number, const char *text, PyObject *name)
+{
+	char words[640];
+
+	snprintf(words, sizeof(words), "%s%s%s", strerror(number), *text ? ": " : "", text);
+	return pyerror_raise_os(number, words, name);
+}
+
 PyObject *pyerror_raise(struct pystate *state, int r, PyObject *name)
 {
 	const char *text = sharr_error();
@@ -57,12 +67,10 @@ PyObject *pyerror_raise(struct pystate *state, int r, PyObject *name)
 		PyErr_SetString(PyExc_ValueError,
 				*text ? text : "the dtype is too long for an npy header");
 		return NULL;
-	case EEXIST:
-	case ENOENT:
 	case EACCES:
-	case EINVAL:
-	case ENAMETOOLONG:
-		return pyerror_raise_os(-r, NULL, name);
+	case EPERM:
+	case ENOENT:
+		return raise_refusal(-r, text, name);
 	default:
 		return pyerror_raise_os(-r, *text ? text : NULL, name);
 	}

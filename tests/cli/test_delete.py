@@ -138,4 +138,7 @@ def test_question_shows_some_and_counts_the_rest(sa, terminal):
 
 def test_array_of_somebody_else_is_told(sa, as_nobody):
     sa.create("x", 3)
-    assert as_nobody("delete", "x") == (1, "", "sharr: x: Operation not permitted\n")
+    code, out, err = as_nobody("delete", "x")
+    assert (code, out) == (1, "")
+    assert err.startswith("sharr: x: Operation not permitted: in ")
+    assert "only uid 0, whose array it is" in err

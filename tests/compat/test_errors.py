@@ -18,6 +18,13 @@ def outcome(call):
     return type(error.value), error.value.errno, error.value.strerror, error.value.filename
 
 
+def refused_with_words(call):
+    """The original's words, and then why."""
+    kind, number, words, name = outcome(call)
+    assert (kind, number, name) == (PermissionError, errno.EACCES, "x")
+    assert words.startswith("Permission denied: ")
+
+
 @pytest.mark.parametrize("name", ["x", "shm://x", "/x", b"x"])
 def test_name_that_is_taken(sa, name):
     sa.create("x", 3)
@@ -108,16 +115,14 @@ def test_path_is_the_filename_as_given(sa, area):
 def test_array_of_somebody_else(sa, python, call):
     sa.create("x", 3, mode=0o600)
     nobody = python(uid=65534)
-    expected = (PermissionError, errno.EACCES, "Permission denied", "x")
-    assert outcome(lambda: nobody.run(call)) == expected
+    refused_with_words(lambda: nobody.run(call))
 
 
 @pytest.mark.root
 def test_store_that_may_not_be_written(sa, store, python):
     store.path.chmod(0o755)
     nobody = python(uid=65534)
-    expected = (PermissionError, errno.EACCES, "Permission denied", "x")
-    assert outcome(lambda: nobody.run("sa.create('x', 3)")) == expected
+    refused_with_words(lambda: nobody.run("sa.create('x', 3)"))
     assert store.names() == []
 
 
