@@ -224,9 +224,13 @@
 	"    ``EINVAL``: flags that msync does not take.\n"
 
 #define DOC_MLOCK                                                                                  \
-	"mlock($module, array)\n"                                                                  \
+	"mlock($module, array, /)\n"                                                               \
 	"--\n\n"                                                                                   \
 	"Keep the whole map under a shared array, or under a view of one, in memory.\n\n"          \
+	"Parameters\n"                                                                             \
+	"----------\n"                                                                             \
+	"array : numpy.ndarray\n"                                                                  \
+	"    A shared array, or a view of any kind of one.\n\n"                                    \
 	"Raises\n"                                                                                 \
 	"------\n"                                                                                 \
 	"TypeError\n"                                                                              \
@@ -235,9 +239,13 @@
 	"    ``ENOMEM`` or ``EPERM``: above RLIMIT_MEMLOCK (ulimit -l).\n"
 
 #define DOC_MUNLOCK                                                                                \
-	"munlock($module, array)\n"                                                                \
+	"munlock($module, array, /)\n"                                                             \
 	"--\n\n"                                                                                   \
 	"Undo mlock().\n\n"                                                                        \
+	"Parameters\n"                                                                             \
+	"----------\n"                                                                             \
+	"array : numpy.ndarray\n"                                                                  \
+	"    A shared array, or a view of any kind of one.\n\n"                                    \
 	"Raises\n"                                                                                 \
 	"------\n"                                                                                 \
 	"TypeError\n"                                                                              \

@@ -47,7 +47,7 @@
 	"lock.\n" DOC_SYNC_ERRORS "    ``EDEADLK``: this thread has it already.\n"
 
 #define DOC_WRITING                                                                                \
-	"writing($module, array)\n"                                                                \
+	"writing($module, array, /)\n"                                                             \
 	"--\n\n"                                                                                   \
 	"`with sa.writing(a):` marks that its block changes the data, for snapshot() of "          \
 	"others.\n\n"                                                                              \
@@ -67,7 +67,7 @@
 	"already.\n"
 
 #define DOC_EVENT                                                                                  \
-	"event($module, array)\n"                                                                  \
+	"event($module, array, /)\n"                                                               \
 	"--\n\n"                                                                                   \
 	"How often notify() has been called for a shared array, modulo 2**32: for "                \
 	"wait().\n\n" DOC_SHARED_PARAMETER "\n"                                                    \
@@ -78,7 +78,7 @@
 	"------\n" DOC_SYNC_ERRORS
 
 #define DOC_NOTIFY                                                                                 \
-	"notify($module, array)\n"                                                                 \
+	"notify($module, array, /)\n"                                                              \
 	"--\n\n"                                                                                   \
 	"Count the event of a shared array up, and wake all who wait() for "                       \
 	"it.\n\n" DOC_SHARED_PARAMETER "\n"                                                        \
