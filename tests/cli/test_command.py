@@ -17,7 +17,7 @@ def test_version(sharr, sa):
 def test_help_names_every_command(sharr):
     done = sharr("--help")
     assert done.code == 0
-    for command in ("list", "info", "delete", "save", "load", "doctor"):
+    for command in ("list", "info", "delete", "save", "load", "reap", "doctor"):
         assert f"\n    {command} " in done.out
 
 

@@ -115,6 +115,24 @@ def _add_load(commands):
     )
 
 
+def _add_reap(commands):
+    parser = commands.add_parser(
+        "reap",
+        help="remove what dead processes left",
+        description="Remove ephemeral arrays that nobody holds any more; with --dead-creator also "
+        "arrays whose creator is gone and that no process maps. What is in doubt is kept.",
+    )
+    parser.add_argument("group", nargs="?", metavar="GROUP", type=os.fsencode)
+    parser.add_argument(
+        "--dead-creator",
+        action="store_true",
+        help="also arrays whose creator is gone and that no process maps; asks on a terminal",
+    )
+    parser.add_argument("-f", "--yes", action="store_true", help="never ask")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell of what is kept, too")
+
+
 def _add_doctor(commands):
     parser = commands.add_parser(
         "doctor",
@@ -132,6 +150,7 @@ _COMMANDS = {
     "delete": (_add_delete, "deletion"),
     "save": (_add_save, "saving"),
     "load": (_add_load, "loading"),
+    "reap": (_add_reap, "reaping"),
     "doctor": (_add_doctor, "doctor"),
 }
 

@@ -70,7 +70,10 @@ def unused(arrays):
     if taken <= _MUCH * space.f_blocks * space.f_frsize:
         return ok("unused", words)
     largest = max(found, key=lambda array: array.taken_bytes)
-    mend = f"if they are not meant to stay: sharr delete {text.quoted(largest.name)} …"
+    mend = (
+        f"if they are not meant to stay: sharr delete {text.quoted(largest.name)} …, "
+        "or all of them: sharr reap --dead-creator"
+    )
     return warn("unused", words, mend)
 
 
