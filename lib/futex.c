@@ -12,7 +12,10 @@ int futex_wait(void *word, uint32_t value, int64_t timeout_ns)
 	struct timespec timeout = {(time_t)(timeout_ns / 1000000000),
 				   (long)(timeout_ns % 1000000000)};
 
-	return syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0) < 0 ? -errno : 0;
+	return syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ns < 0 ? NULL : &timeout, NULL,
+		       0) < 0
+		       ? -errno
+		       : 0;
 }
 
 int futex_wake(void *word, int count)

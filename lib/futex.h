@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /*
- * Sleep while the word is `value`, for at most timeout_ns. 0: woken, perhaps for nothing; -EAGAIN:
+ * Sleep while the word is `value`, for at most timeout_ns, or for ever if that is negative. 0: woken, perhaps for nothing; -EAGAIN:
  * it has another value; -ETIMEDOUT; -EINTR: a signal came.
  */
 int futex_wait(void *word, uint32_t value, int64_t timeout_ns);

@@ -86,11 +86,12 @@ int sharr_wait(const struct sharr *array, uint32_t seen, int64_t timeout_ns, uin
 	if (r < 0)
 		return r;
 	for (bool first = true; (count = atomic_load(&sync->event)) == seen; first = false) {
-		int64_t nap;
+		int64_t nap = -1; /* without a timer, which takes longer to set than the rest */
 
 		if (first)
 			deadline = deadline_after(timeout_ns);
-		nap = deadline_nap(deadline, INT64_MAX / 2);
+		if (deadline != DEADLINE_NEVER)
+			nap = deadline_nap(deadline, DEADLINE_NEVER);
 		if (nap == 0)
 			return error_set(-ETIMEDOUT, "nobody has notified");
 		if (futex_wait(&sync->event, seen, nap) == -EINTR)

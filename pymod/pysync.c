@@ -84,6 +84,21 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/*
+ * For what sleeps until it is woken, or interrupted, be it for ever: as os.read() does. 1 with the
+ * exception of a signal's handler.
+ */
+static int wait_for_ever(int (*wait)(void *what, int64_t timeout_ns), void *what)
+{
+	int r;
+
+	do {
+		Py_BEGIN_ALLOW_THREADS r = wait(what, -1);
+		Py_END_ALLOW_THREADS
+	} while (r == -EINTR && PyErr_CheckSignals() == 0);
+	return r == -EINTR ? 1 : r;
+}
+
 /* Without the GIL until `wait` has an outcome, or 1 with the exception of a signal's handler. */
 static int wait_long(int (*wait)(void *what, int64_t timeout_ns), void *what, int64_t timeout_ns)
 {
@@ -333,9 +348,10 @@ PyObject *pysync_wait(PyObject *module, PyObject *args, PyObject *kwargs)
 	if (!owner)
 		return NULL;
 	wait.array = owner->array;
-	r = sharr_wait(owner->array, wait.seen, 0, &wait.count);
-	if (r == -ETIMEDOUT && timeout_ns != 0)
-		r = wait_long(wait_for, &wait, timeout_ns);
+	r = sharr_event(owner->array, &wait.count);
+	if (r == 0 && wait.count == wait.seen)
+		r = timeout_ns < 0 ? wait_for_ever(wait_for, &wait)
+				   : wait_long(wait_for, &wait, timeout_ns);
 	if (r < 0)
 		raise(state->owner_died, r, owner->name);
 	else if (r == 0)

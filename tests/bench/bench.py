@@ -119,6 +119,24 @@ def module_rows(store: Store) -> list[Row]:
     ]
 
 
+def together(what: str, goal: float, row: str, count: int, **more) -> Row:
+    command: list[str | Path] = [PYTHON, HERE / "together.py", row, "event", str(count)]
+    return Row(what, goal, command, command, **more)
+
+
+def together_rows() -> list[Row]:
+    semaphore = floor("semaphore", "", 200_000)
+    return [
+        together("lock + unlock : multiprocessing.Lock", 1.0, "lock", 200_000, floor=semaphore),
+        together(
+            "the same, with sa.lock(a): each time", 1.5, "lock_anew", 200_000, floor=semaphore
+        ),
+        together("contended by 2 processes : the same", 1.0, "contended_2", 50_000),
+        together("contended by 8 processes : the same", 1.0, "contended_8", 20_000),
+        together("notify + wait, there and back : pipes", 1.0, "ping_pong", 10_000),
+    ]
+
+
 def mount_rows(store: Store, mount: Mount) -> list[Row]:
     return [
         Row(
@@ -159,6 +177,7 @@ def main() -> int:
     try:
         store, crowd = Store(area, size="6g"), Store(area)
         make(store, ("x", 10_000), ("c64", 2**13), ("c1m", 2**17), ("c4m", 2**19), ("big", 2**25))
+        make(store, ("event", 8), ("event2", 8))
         make(crowd, *((f"a{i}", 100) for i in range(ARRAYS_LISTED)))
         mount = Mount(store, area)
         listed = both(
@@ -166,7 +185,10 @@ def main() -> int:
         )
         print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
         print(f"{'what (µs)':<44}{'floor':>12}{'peer':>12}{'sharr':>12}{'ratio':>9}  goal")
-        work = [(store, row) for row in [*module_rows(store), *mount_rows(store, mount)]]
+        work = [
+            (store, row)
+            for row in [*module_rows(store), *together_rows(), *mount_rows(store, mount)]
+        ]
         for of, row in [*work, (crowd, listed)]:
             if arguments.rows and not any(word in row.what for word in arguments.rows):
                 continue

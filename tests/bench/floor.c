@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,19 @@ static void create_and_delete(const char *path)
 	unlink(path);
 }
 
+/* Of the kind that multiprocessing.Lock is: what a lock costs without Python. */
+static void semaphore(void)
+{
+	static sem_t sem;
+	static int made;
+
+	if (!made)
+		check(sem_init(&sem, 1, 1) == 0, "sem_init");
+	made = 1;
+	sem_wait(&sem);
+	sem_post(&sem);
+}
+
 static void run(const char *operation, const char *path)
 {
 	if (strcmp(operation, "attach") == 0)
@@ -106,6 +120,8 @@ static void run(const char *operation, const char *path)
 		list(path);
 	else if (strcmp(operation, "create") == 0)
 		create_and_delete(path);
+	else if (strcmp(operation, "semaphore") == 0)
+		semaphore();
 	else
 		exit(2);
 }
