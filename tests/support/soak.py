@@ -10,6 +10,7 @@ whether all of it belongs together, however often it was replaced, renamed or wr
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -142,10 +143,11 @@ class Worker:
             raise Wrong(f"size {size}")
 
     def expect_own(self, data: bytes | None) -> None:
-        """What only this process changes shows on both sides at the next open."""
+        """What only this process changes shows on both sides at the next open (by stat later)."""
         path = os.path.join(self.mount, self.own)
         if data is None:
-            if os.path.lexists(path):
+            with contextlib.suppress(FileNotFoundError):
+                os.close(os.open(path, os.O_RDONLY))
                 raise Wrong("deleted, but there")
             return
         with open(path, "rb", buffering=0) as file:
