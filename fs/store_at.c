@@ -280,6 +280,7 @@ static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_fac
 	if (draft_is_open(file))
 		return draft_facts(file, ret_facts);
 	if (!verdict_find(&fs->verdicts, &facts, &verdict)) {
+		verdict.ephemeral = false; /* of no meaning here: who has it open holds it */
 		rc = acl_mode_mask(file->fd, &verdict.mode_mask);
 		if (rc < 0)
 			return rc;
