@@ -2,7 +2,7 @@
 """The daemon is killed in the midst of each operation, before each system call that it makes there.
 
 The caller must be told, what was there must stay whole, the operation have happened or not, and a
-new mount carry on. The ordinary run takes a few of the calls of each operation, --slow all.
+new mount carry on. The ordinary run takes a few of the calls of each operation, --slow up to 60.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from support.wait import wait_for
 pytestmark = [pytest.mark.fuse, pytest.mark.release_only]
 
 KILLER = Path(__file__).parents[1] / "support" / "killer.py"
-POINTS = 2
+POINTS, SLOW_POINTS = 2, 60
 DEAD = (errno.ENOTCONN, errno.ECONNABORTED, errno.EFAULT)
 DATA = np.random.default_rng(1).random((30, 4))
 
@@ -330,9 +330,9 @@ def untouched(victim, mode):
 
 
 def points(request, count):
-    """Which calls are taken: all of them, or a few, spread over the operation."""
+    """Which calls are taken: all of them, as far as time allows, or a few, spread over all."""
     if request.config.getoption("--slow"):
-        return range(1, count + 1)
+        return range(1, count + 1, 1 + (count - 1) // SLOW_POINTS)
     few = POINTS * 5 if "reading" in request.node.name else POINTS
     return sorted({1 + count * (2 * i + 1) // (2 * few) for i in range(few)})
 
