@@ -22,14 +22,18 @@ enum {
 
 int acl_mode_mask(int fd, uint8_t *ret_mask)
 {
+	static const char attribute[] = "system.posix_acl_access";
 	unsigned char acl[ACL_BYTES_MAX];
 	char path[32];
 	uint8_t mask = 077;
 	ssize_t bytes;
 	ssize_t at;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* fgetxattr takes no O_PATH */
-	bytes = getxattr(path, "system.posix_acl_access", acl, sizeof(acl));
+	bytes = fgetxattr(fd, attribute, acl, sizeof(acl));
+	if (bytes < 0 && errno == EBADF) { /* O_PATH */
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		bytes = getxattr(path, attribute, acl, sizeof(acl));
+	}
 	if (bytes < 0 && errno == ERANGE)
 		bytes = 0,
 		mask = 0; /* more entries than anybody has: nothing for group and others */

@@ -169,17 +169,18 @@ int backing_reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 /*
  * Replies are sent from maps of files that others may truncate: the device then says EFAULT, and
  * has already answered the client with EIO. That is no error of the daemon's, which libfuse would
- * print.
+ * print; nor is it one if the kernel does not know (any more) what it is told to forget.
  */
 static ssize_t device_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
+	const struct fuse_out_header *header = iov[0].iov_base;
 	struct fs *fs = userdata;
 	ssize_t sent;
 
 	complete_init(&fs->backing, iov, count);
 	sent = writev(fd, iov, count);
-	if (sent < 0 && errno == EFAULT)
-		return ((const struct fuse_out_header *)iov[0].iov_base)->len;
+	if (sent < 0 && (errno == EFAULT || !header->unique))
+		return header->len;
 	return sent;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "cleanup.h"
@@ -64,6 +65,43 @@ bool client_is_killed(pid_t thread)
 	if (!(stat_field(thread, STAT_FLAGS) & SIGNALED))
 		return false;
 	return stat_field(client_process(thread), STAT_EXIT_CODE) & 0x7f;
+}
+
+/* The system calls that attributes are the end of. */
+static const int looking[] = {
+#ifdef SYS_stat
+	SYS_stat,
+#endif
+#ifdef SYS_lstat
+	SYS_lstat,
+#endif
+#ifdef SYS_fstat
+	SYS_fstat,
+#endif
+#ifdef SYS_newfstatat
+	SYS_newfstatat,
+#endif
+#ifdef SYS_fstatat64
+	SYS_fstatat64,
+#endif
+#ifdef SYS_access
+	SYS_access,
+#endif
+	SYS_faccessat,  SYS_faccessat2, SYS_statx,
+};
+
+/* The thread waits for this daemon's answer, so that /proc can tell in which call it does. */
+bool client_will_act(pid_t thread)
+{
+	CLEANUP_STREAM FILE *call = thread ? open_proc(thread, "syscall") : NULL;
+	int number;
+
+	if (!call || fscanf(call, "%d", &number) != 1 || number < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(looking) / sizeof(looking[0]); i++)
+		if (number == looking[i])
+			return false;
+	return true;
 }
 
 /* A mount's device by its id in the process's own mount namespace; 0: it has none such. */

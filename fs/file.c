@@ -13,6 +13,7 @@
 #include "fs.h"
 #include "npyview.h"
 #include "store_at.h"
+#include "way.h"
 
 static void file_free(struct fs *fs, struct file *file)
 {
@@ -212,7 +213,7 @@ static struct file *acquire_draft(struct fs *fs, struct inode *inode)
 	return file;
 }
 
-int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file)
+int file_acquire(struct fs *fs, struct inode *inode, pid_t client, struct file **ret_file)
 {
 	CLEANUP_FD int path_fd = -1;
 	struct file *file = acquire_draft(fs, inode);
@@ -223,19 +224,27 @@ int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file)
 		*ret_file = file;
 		return 0;
 	}
-	rc = store_open(fs, inode, &path_fd, &facts);
+	rc = store_open(fs, inode, client, &path_fd, &facts);
 	if (rc < 0)
 		return rc;
 	if (!S_ISREG(facts.st.st_mode))
 		return -EISDIR;
 	if (!inode_is_as_reported(&fs->inodes, inode, &facts))
-		return -ESTALE;
+		return store_expect(fs, inode, client);
+	rc = way_check_above(fs, inode);
+	if (rc < 0)
+		return rc;
 	file = file_peek(fs, inode);
 	if (!file) {
 		rc = file_open(fs, inode, path_fd, &facts, &file);
 		if (rc < 0)
 			return rc;
 		file = file_install(fs, file);
+	}
+	/* From here on no listing has it kept for long. */
+	if (inode_unlist(&fs->inodes, inode)) {
+		file_release(fs, file);
+		return store_expect(fs, inode, client);
 	}
 	*ret_file = file;
 	return 0;

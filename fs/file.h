@@ -18,7 +18,7 @@ struct fs;
 struct inode;
 
 struct file {
-	struct inode *inode;   /* holds one of its refs */
+	struct inode *inode;    /* holds one of its refs */
 	struct file *successor; /* what is written past the end of what was published
 				   (draft_grow.h): one of its uses; under the inode table's lock */
 	uint32_t uses;         /* opens, and handlers at work; under the inode table's lock */
@@ -40,7 +40,7 @@ struct file {
  * A use of the inode's file, which is opened if it is not: -ESTALE if it is not as the kernel was
  * told last, so that the kernel looks again and retries. To be given back by file_release.
  */
-int file_acquire(struct fs *fs, struct inode *inode, struct file **ret_file);
+int file_acquire(struct fs *fs, struct inode *inode, pid_t client, struct file **ret_file);
 
 /*
  * One use of a new file for a draft. The descriptor and the draft are the file's from here on, on

@@ -17,6 +17,9 @@
 #include "pins.h"
 #include "verdict.h"
 
+struct fuse_session;
+struct watcher;
+
 /*
  * What the daemon itself has served since the mount, as the root's attributes tell: in passthrough
  * maps are not among it.
@@ -27,6 +30,19 @@ struct counters {
 	atomic_uint_fast64_t opens;
 };
 
+/*
+ * How long the kernel may keep what it was told, in seconds; all 0 where it is to keep nothing. It
+ * rounds up to its tick, 1 to 10 ms.
+ */
+struct timeouts {
+	double draft;       /* attributes of drafts, whose names are never kept */
+	double name;        /* a name that was asked for alone */
+	double attributes;  /* likewise, of what is no draft */
+	double listed;      /* names and attributes of a directory that is watched, … */
+	double listed_more; /* … and what is added for each in it: all are to hold until the last
+			       one is read */
+};
+
 struct fs {
 	const char *store; /* absolute path, as text only: the way in is root_fd; owned by the
 			      options */
@@ -34,8 +50,9 @@ struct fs {
 	int proc_fd; /* /proc/self/fd, through which O_PATH descriptors are opened anew; owned */
 	uint64_t mount_device; /* st_dev of the mount, by which /proc/PID/maps name a map that was
 				  made through it */
-	double entry_timeout;  /* seconds that the kernel may keep a name */
-	double attr_timeout;   /* and attributes */
+	struct timeouts timeouts;
+	struct fuse_session *session; /* for what the kernel is told unasked */
+	struct watcher *watcher;      /* NULL: nothing is watched */
 	struct inode_table inodes;
 	struct verdict_cache verdicts;
 	struct pins pins;

@@ -10,6 +10,7 @@
 #include "draft.h"
 #include "file.h"
 #include "npyview.h"
+#include "watch.h"
 
 enum { BUCKETS_FIRST = 1024 };
 
@@ -25,7 +26,7 @@ static size_t bucket_of(const struct inode_table *table, const struct inode *par
 	return (size_t)(hash ^ hash >> 32) & (table->bucket_count - 1);
 }
 
-static struct inode *find(struct inode_table *table, const struct inode *parent, const char *name)
+struct inode *inode_find(struct inode_table *table, const struct inode *parent, const char *name)
 {
 	struct inode *inode = table->buckets[bucket_of(table, parent, name)];
 
@@ -95,6 +96,8 @@ static void let_go(struct inode_table *table, struct inode *inode)
 		struct inode *parent = inode->parent;
 
 		link_out(inode);
+		if (inode->watch)
+			inode->watch->dir = NULL;
 		free(inode->name);
 		free(inode);
 		table->inode_count--;
@@ -177,13 +180,12 @@ void inode_table_deinit(struct inode_table *table)
 	pthread_mutex_destroy(&table->lock);
 }
 
-int inode_lookup(struct inode_table *table, struct inode *parent, const char *name,
-		 const struct facts *facts, struct inode **ret_inode)
+/* Under the lock. */
+static struct inode *find_or_make(struct inode_table *table, struct inode *parent, const char *name,
+				  const struct facts *facts)
 {
-	struct inode *inode;
+	struct inode *inode = inode_find(table, parent, name);
 
-	pthread_mutex_lock(&table->lock);
-	inode = find(table, parent, name);
 	if (inode && !identity_equal(&inode->id, &facts->id)) {
 		hash_out(table, inode);
 		inode = NULL;
@@ -192,7 +194,38 @@ int inode_lookup(struct inode_table *table, struct inode *parent, const char *na
 		inode = inode_new(table, parent, name, facts);
 	if (inode) {
 		inode->lookups++;
+		inode->listed = false;
 		set_reported(inode, facts);
+	}
+	return inode;
+}
+
+int inode_lookup(struct inode_table *table, struct inode *parent, const char *name,
+		 const struct facts *facts, struct inode **ret_inode)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&table->lock);
+	inode = find_or_make(table, parent, name, facts);
+	pthread_mutex_unlock(&table->lock);
+	if (!inode)
+		return -ENOMEM;
+	*ret_inode = inode;
+	return 0;
+}
+
+int inode_list(struct inode_table *table, struct inode *parent, const char *name,
+	       const struct facts *facts, uint32_t generation, struct inode **ret_inode,
+	       bool *ret_keep)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&table->lock);
+	inode = find_or_make(table, parent, name, facts);
+	if (inode) {
+		inode->listed = !inode->directory && !inode->file && generation && parent->watch &&
+				parent->watch->generation == generation;
+		*ret_keep = inode->listed;
 	}
 	pthread_mutex_unlock(&table->lock);
 	if (!inode)
@@ -201,12 +234,48 @@ int inode_lookup(struct inode_table *table, struct inode *parent, const char *na
 	return 0;
 }
 
+bool inode_unlist(struct inode_table *table, struct inode *inode)
+{
+	bool listed;
+
+	pthread_mutex_lock(&table->lock);
+	listed = inode->listed;
+	inode->listed = false;
+	pthread_mutex_unlock(&table->lock);
+	return listed;
+}
+
+size_t inode_numbers(struct inode_table *table, size_t *bucket, uint64_t *numbers, size_t room)
+{
+	const struct inode *inode;
+	size_t count = 0;
+
+	pthread_mutex_lock(&table->lock);
+	for (; count < room / 2 && *bucket < table->bucket_count; ++*bucket)
+		for (inode = table->buckets[*bucket]; inode && count < room; inode = inode->next)
+			numbers[count++] = inode_number(inode);
+	pthread_mutex_unlock(&table->lock);
+	return count;
+}
+
 void inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups)
 {
 	pthread_mutex_lock(&table->lock);
 	inode->lookups -= lookups < inode->lookups ? lookups : inode->lookups;
 	let_go(table, inode);
 	pthread_mutex_unlock(&table->lock);
+}
+
+struct inode *inode_parent(struct inode_table *table, struct inode *inode)
+{
+	struct inode *parent;
+
+	pthread_mutex_lock(&table->lock);
+	parent = inode->parent;
+	if (parent)
+		parent->refs++;
+	pthread_mutex_unlock(&table->lock);
+	return parent;
 }
 
 void inode_unref(struct inode_table *table, struct inode *inode)
@@ -340,7 +409,7 @@ bool inode_find_draft(struct inode_table *table, struct inode *parent, const cha
 	bool found;
 
 	pthread_mutex_lock(&table->lock);
-	inode = find(table, parent, name);
+	inode = inode_find(table, parent, name);
 	found = inode && inode->file && inode->file->draft &&
 		(!process || inode->file->draft->process == process);
 	if (found)
@@ -373,7 +442,7 @@ void inode_removed(struct inode_table *table, struct inode *parent, const char *
 	struct inode *inode;
 
 	pthread_mutex_lock(&table->lock);
-	inode = find(table, parent, name);
+	inode = inode_find(table, parent, name);
 	if (inode) {
 		hash_out(table, inode);
 		inode->removed = true;
@@ -405,8 +474,8 @@ void inode_renamed(struct inode_table *table, struct inode *from, const char *fr
 	struct inode *other;
 
 	pthread_mutex_lock(&table->lock);
-	inode = find(table, from, from_name);
-	other = find(table, to, to_name);
+	inode = inode_find(table, from, from_name);
+	other = inode_find(table, to, to_name);
 	if (inode && inode != other)
 		hash_out(table, inode);
 	if (other && inode != other)

@@ -19,6 +19,7 @@
 #include "facts.h"
 
 struct file;
+struct watch;
 
 /* What permission checks in the kernel rest on: as last told to it. */
 struct reported {
@@ -40,6 +41,8 @@ struct inode {
 	bool hashed;          /* false: its name is gone, or is another file's now */
 	bool removed;         /* why it is not hashed: the name is gone */
 	struct file *file;    /* NULL unless open; owned by file.c */
+	struct watch *watch;  /* of a directory; NULL: it is not watched; owned by watch.c */
+	bool listed;          /* the kernel may still keep its name from a listing, for long */
 	struct reported reported;
 	struct identity id;
 	bool directory;
@@ -80,7 +83,32 @@ static inline uint64_t inode_number(const struct inode *inode)
 int inode_lookup(struct inode_table *table, struct inode *parent, const char *name,
 		 const struct facts *facts, struct inode **ret_inode);
 
+/*
+ * The same for a listing. *ret_keep: the kernel may keep the name for as long as listings hold: the
+ * parent is watched, and `generation` is what watch_generation said before the facts were read. Of an
+ * array that is open it may not: it would show the open file's attributes under a name that has
+ * become another's.
+ */
+int inode_list(struct inode_table *table, struct inode *parent, const char *name,
+	       const struct facts *facts, uint32_t generation, struct inode **ret_inode,
+	       bool *ret_keep);
+
+/* Was its name told in a listing, and is not known to be forgotten? Not any more from here on. */
+bool inode_unlist(struct inode_table *table, struct inode *inode);
+
 void inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups);
+
+/*
+ * The numbers of all inodes, in turns: `room` at most, and no less than 1 unless there are no more.
+ * *bucket is 0 at first, and then the caller leaves it alone.
+ */
+size_t inode_numbers(struct inode_table *table, size_t *bucket, uint64_t *numbers, size_t room);
+
+/* Under the lock: the inode of `name` in `parent`, or NULL. */
+struct inode *inode_find(struct inode_table *table, const struct inode *parent, const char *name);
+
+/* The directory that it is in, with one more of its refs; NULL for the root. */
+struct inode *inode_parent(struct inode_table *table, struct inode *inode);
 
 /* Give back one of its refs. */
 void inode_unref(struct inode_table *table, struct inode *inode);

@@ -160,7 +160,7 @@ static int look_at_view(struct fs *fs, struct inode *dir, int dirfd, int *ret_fd
 			struct facts *ret_facts)
 {
 	CLEANUP_FD int fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
-	int rc = fd < 0 ? -errno : store_facts(fs, dir, ret_facts);
+	int rc = fd < 0 ? -errno : store_facts(fs, dir, 0, ret_facts);
 
 	if (rc == 0)
 		rc = npyview_show(fs, fd, NULL, ret_facts);

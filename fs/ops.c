@@ -14,13 +14,15 @@ void ops_reply(fuse_req_t req, int rc)
 
 /*
  * Requests of 1 MiB are libfuse's largest, and its choice unless told otherwise; read-ahead of the
- * fallback as the kernel likes.
+ * fallback as the kernel likes. Every listing brings the attributes: to say that a file is an array
+ * they are needed anyway, and ls reads all names before it asks for the attributes of any.
  */
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
 	conn->max_write = IO_BYTES_MAX;
+	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
 	backing_negotiate(&fs->backing, conn);
 }
 

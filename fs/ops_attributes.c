@@ -6,12 +6,38 @@
 #include <sys/xattr.h>
 
 #include "cleanup.h"
+#include "draft.h"
 #include "draft_grow.h"
 #include "file.h"
 #include "ops.h"
 #include "setattr.h"
 #include "store_at.h"
 #include "xattr.h"
+
+/* The thread that asks; 0: not known, as it is in another pid namespace. */
+static pid_t client_of(fuse_req_t req)
+{
+	return fuse_req_ctx(req)->pid;
+}
+
+static bool is_draft(struct fs *fs, struct inode *inode)
+{
+	struct file *file = file_peek(fs, inode);
+	bool draft;
+
+	if (!file)
+		return false;
+	draft = draft_is_open(file);
+	file_release(fs, file);
+	return draft;
+}
+
+static double timeout_of(struct fs *fs, struct inode *inode)
+{
+	if (inode->view)
+		return 0;
+	return is_draft(fs, inode) ? fs->timeouts.draft : fs->timeouts.attributes;
+}
 
 /* Of a handle that has a successor: its size is nobody else's, and not to be kept. */
 static bool show_successor(struct fs *fs, const struct fuse_file_info *fi, off_t *ret_bytes)
@@ -23,9 +49,9 @@ static bool show_successor(struct fs *fs, const struct fuse_file_info *fi, off_t
 static void reply_attr(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
-	double timeout = inode->view ? 0 : fs->attr_timeout;
+	double timeout = timeout_of(fs, inode);
 	struct facts facts;
-	int rc = store_facts(fs, inode, &facts);
+	int rc = store_facts(fs, inode, client_of(req), &facts);
 
 	if (rc < 0) {
 		ops_reply(req, rc);
@@ -59,12 +85,12 @@ static int resize_successor(struct fs *fs, const struct fuse_file_info *fi, off_
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi)
 {
-	uid_t uid = fuse_req_ctx(req)->uid;
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct inode *inode = ops_inode(req, ino);
 	int rc = resize_successor(ops_fs(req), fi, attr->st_size, &to_set);
 
 	if (rc == 0)
-		rc = setattr_apply(ops_fs(req), inode, attr, to_set, uid);
+		rc = setattr_apply(ops_fs(req), inode, attr, to_set, ctx->uid, ctx->pid);
 	if (rc < 0)
 		ops_reply(req, rc);
 	else
@@ -96,7 +122,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t room)
 {
 	CLEANUP_FREE char *value = NULL;
 	size_t bytes;
-	int rc = xattr_get(ops_fs(req), ops_inode(req, ino), name, &value, &bytes);
+	int rc = xattr_get(ops_fs(req), ops_inode(req, ino), client_of(req), name, &value, &bytes);
 
 	if (rc < 0)
 		ops_reply(req, rc);
@@ -108,7 +134,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t room)
 {
 	CLEANUP_FREE char *names = NULL;
 	size_t bytes;
-	int rc = xattr_list(ops_fs(req), ops_inode(req, ino), &names, &bytes);
+	int rc = xattr_list(ops_fs(req), ops_inode(req, ino), client_of(req), &names, &bytes);
 
 	if (rc < 0)
 		ops_reply(req, rc);
@@ -119,10 +145,11 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t room)
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t bytes,
 		 int flags)
 {
-	ops_reply(req, xattr_set(ops_fs(req), ops_inode(req, ino), name, value, bytes, flags));
+	ops_reply(req, xattr_set(ops_fs(req), ops_inode(req, ino), client_of(req), name, value,
+				 bytes, flags));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	ops_reply(req, xattr_remove(ops_fs(req), ops_inode(req, ino), name));
+	ops_reply(req, xattr_remove(ops_fs(req), ops_inode(req, ino), client_of(req), name));
 }

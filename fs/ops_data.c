@@ -88,13 +88,22 @@ static void let_go(struct fs *fs, struct file *file, bool makers)
 	file_release(fs, file);
 }
 
+static int access_of(int flags)
+{
+	int mode = flags & O_ACCMODE;
+
+	return mode == O_RDONLY ? R_OK : mode == O_WRONLY ? W_OK : R_OK | W_OK;
+}
+
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
 	struct file *file;
 	bool makers;
-	int rc = file_acquire(fs, ops_inode(req, ino), &file);
+	int rc = file_acquire(fs, ops_inode(req, ino), fuse_req_ctx(req)->pid, &file);
 
+	if (rc == -ESTALE)
+		pins_set_access(&fs->pins, fuse_req_ctx(req)->pid, access_of(fi->flags));
 	if (rc < 0) {
 		ops_reply(req, rc);
 		return;

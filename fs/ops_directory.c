@@ -7,6 +7,7 @@
 #include "npyview.h"
 #include "ops.h"
 #include "store_at.h"
+#include "watch.h"
 
 enum { DOTS = 2 }; /* the first two offsets are those of . and .. */
 
@@ -45,6 +46,8 @@ struct listing {
 	fuse_req_t req;
 	struct inode *parent;
 	bool plus;
+	size_t count;        /* of the names in the directory */
+	uint32_t generation; /* of the directory, before the facts of the next name were read */
 	char *bytes;
 	size_t used;
 	size_t room;
@@ -66,26 +69,36 @@ static bool put_dot(struct listing *listing, const char *name, off_t next)
 	return true;
 }
 
+static void set_timeouts(const struct listing *listing, bool keep, struct fuse_entry_param *entry)
+{
+	const struct timeouts *timeouts = &ops_fs(listing->req)->timeouts;
+	double listed = timeouts->listed + timeouts->listed_more * (double)listing->count;
+
+	if (listing->parent->view)
+		return; /* nothing of it is kept */
+	entry->entry_timeout = keep ? listed : timeouts->name;
+	entry->attr_timeout = keep ? listed : timeouts->attributes;
+}
+
 static int put_plus(struct listing *listing, const char *name, const struct facts *facts,
 		    off_t next)
 {
 	struct fs *fs = ops_fs(listing->req);
-	struct fuse_entry_param entry = {
-		.attr = facts->st,
-		.attr_timeout = listing->parent->view ? 0 : fs->attr_timeout,
-		.entry_timeout = listing->parent->view ? 0 : fs->entry_timeout,
-	};
+	struct fuse_entry_param entry = {.attr = facts->st};
 	char *at = listing->bytes + listing->used;
 	size_t room = listing->room - listing->used;
 	struct inode *inode;
+	bool keep;
 	int rc;
 
 	if (fuse_add_direntry_plus(listing->req, NULL, 0, name, &entry, next) > room)
 		return -ERANGE;
-	rc = inode_lookup(&fs->inodes, listing->parent, name, facts, &inode);
+	rc = inode_list(&fs->inodes, listing->parent, name, facts, listing->generation, &inode,
+			&keep);
 	if (rc < 0)
 		return rc;
 	entry.ino = inode_number(inode);
+	set_timeouts(listing, keep, &entry);
 	listing->used += fuse_add_direntry_plus(listing->req, at, room, name, &entry, next);
 	return 0;
 }
@@ -120,6 +133,7 @@ static int fill(struct listing *listing, struct dir *dir, off_t offset)
 		char in_view[NAME_MAX + 1];
 		struct facts facts;
 
+		listing->generation = watch_generation(fs, listing->parent);
 		if (listing->parent->view) {
 			rc = npyview_list(fs, dir->fd, name, in_view, &facts);
 			name = in_view;
@@ -165,8 +179,11 @@ static void reply_listing(fuse_req_t req, fuse_ino_t ino, size_t room, off_t off
 		return;
 	}
 	pthread_mutex_lock(&dir->lock);
+	if (plus && !listing.parent->view && fs->timeouts.listed > 0)
+		watch_directory(fs, listing.parent, dir->fd);
 	if (!dir->taken || offset == 0)
 		rc = dir_take(dir);
+	listing.count = dir->count;
 	if (rc == 0)
 		rc = fill(&listing, dir, offset);
 	pthread_mutex_unlock(&dir->lock);

@@ -11,6 +11,7 @@
 #include "npyview.h"
 #include "ops.h"
 #include "store_at.h"
+#include "way.h"
 
 static struct draft_client client_of(fuse_req_t req)
 {
@@ -19,20 +20,45 @@ static struct draft_client client_of(fuse_req_t req)
 	return (struct draft_client){.thread = ctx->pid, .uid = ctx->uid, .gid = ctx->gid};
 }
 
-static struct fuse_entry_param entry_of(const struct fs *fs, const struct inode *inode,
-					const struct facts *facts)
+static struct fuse_entry_param entry_of(const struct inode *inode, const struct facts *facts,
+					double entry_timeout, double attr_timeout)
 {
 	return (struct fuse_entry_param){
 		.ino = inode_number(inode),
 		.attr = facts->st,
-		.attr_timeout = inode->view ? 0 : fs->attr_timeout,
-		.entry_timeout = inode->view ? 0 : fs->entry_timeout,
+		.attr_timeout = inode->view ? 0 : attr_timeout,
+		.entry_timeout = inode->view ? 0 : entry_timeout,
 	};
 }
 
-static int look_up(struct fs *fs, struct inode *parent, const char *name,
+static struct fuse_entry_param entry_of_draft(const struct fs *fs, const struct inode *inode,
+					      const struct facts *facts)
+{
+	return entry_of(inode, facts, 0, fs->timeouts.draft);
+}
+
+/*
+ * What the client is sure to be let do with the file, as far as can be told without its
+ * supplementary groups.
+ */
+static int surely_allowed(const struct fuse_ctx *ctx, const struct stat *st)
+{
+	mode_t mode = st->st_mode;
+
+	if (ctx->uid == 0)
+		return R_OK | W_OK;
+	if (ctx->uid == st->st_uid)
+		return (int)(mode >> 6 & 6);
+	if (ctx->gid == st->st_gid)
+		return (int)(mode >> 3 & 6);
+	return (int)(mode & mode >> 3 & 6);
+}
+
+static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 		   struct fuse_entry_param *ret_entry)
 {
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct fs *fs = ops_fs(req);
 	bool wanted = pins_want(&fs->pins, parent, name);
 	CLEANUP_FD int dirfd = -1;
 	CLEANUP_FD int fd = -1;
@@ -47,11 +73,14 @@ static int look_up(struct fs *fs, struct inode *parent, const char *name,
 			    : store_look(fs, dirfd, name, &facts);
 	if (rc == 0)
 		rc = inode_lookup(&fs->inodes, parent, name, &facts, &inode);
+	if (wanted)
+		pins_settle(&fs->pins, ctx->pid, parent, name,
+			    rc < 0 ? 0 : surely_allowed(ctx, &facts.st));
 	if (rc < 0)
 		return rc;
 	if (wanted)
-		pins_hold(&fs->pins, &facts.id, steal_fd(&fd));
-	*ret_entry = entry_of(fs, inode, &facts);
+		pins_hold(&fs->pins, parent, name, &facts.id, steal_fd(&fd));
+	*ret_entry = entry_of(inode, &facts, fs->timeouts.name, fs->timeouts.attributes);
 	return 0;
 }
 
@@ -65,7 +94,7 @@ static int look_up_draft(fuse_req_t req, struct inode *parent, const char *name,
 	int rc = draft_lookup(ops_fs(req), parent, name, &client, &inode, &facts);
 
 	if (rc == 0)
-		*ret_entry = entry_of(ops_fs(req), inode, &facts);
+		*ret_entry = entry_of_draft(ops_fs(req), inode, &facts);
 	return rc;
 }
 
@@ -74,12 +103,12 @@ static void reply_entry(fuse_req_t req, struct inode *parent, const char *name)
 	struct fs *fs = ops_fs(req);
 	bool drafted = draft_exists(fs, parent, name);
 	struct fuse_entry_param entry;
-	int rc = look_up(fs, parent, name, &entry);
+	int rc = look_up(req, parent, name, &entry);
 
 	if (rc == -ENOENT && drafted) {
 		rc = look_up_draft(req, parent, name, &entry);
 		if (rc == -ENOENT)
-			rc = look_up(fs, parent, name, &entry);
+			rc = look_up(req, parent, name, &entry);
 	}
 	if (rc < 0)
 		ops_reply(req, rc);
@@ -139,15 +168,17 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct inode *inode;
 	struct facts facts;
 	struct file *file;
-	int rc = draft_create(fs, ops_inode(req, parent), name, mode, fi->flags & O_EXCL, &client,
-			      &inode, &file, &facts);
+	int rc = way_check(fs, ops_inode(req, parent));
 
+	if (rc == 0)
+		rc = draft_create(fs, ops_inode(req, parent), name, mode, fi->flags & O_EXCL,
+				  &client, &inode, &file, &facts);
 	if (rc < 0) {
 		ops_reply(req, rc);
 		return;
 	}
 	atomic_fetch_add_explicit(&fs->counters.opens, 1, memory_order_relaxed);
-	entry = entry_of(fs, inode, &facts);
+	entry = entry_of_draft(fs, inode, &facts);
 	fi->fh = file_handle(file, true);
 	draft_opened(file);
 	if (reply_create(req, &entry, fi, file) < 0) { /* interrupted: no release, no forget */
@@ -166,16 +197,17 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	struct inode *inode;
 	struct facts facts;
 	struct file *file;
-	int rc = S_ISREG(mode) ? draft_create(fs, ops_inode(req, parent), name, mode, true, &client,
-					      &inode, &file, &facts)
-			       : -EPERM;
+	int rc = S_ISREG(mode) ? way_check(fs, ops_inode(req, parent)) : -EPERM;
 
+	if (rc == 0)
+		rc = draft_create(fs, ops_inode(req, parent), name, mode, true, &client, &inode,
+				  &file, &facts);
 	if (rc < 0) {
 		ops_reply(req, rc);
 		return;
 	}
 	draft_keep_unused(file);
-	entry = entry_of(fs, inode, &facts);
+	entry = entry_of_draft(fs, inode, &facts);
 	if (fuse_reply_entry(req, &entry) < 0)
 		forget(fs, inode, 1);
 }
@@ -193,9 +225,11 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	int rc = namespace_mkdir(ops_fs(req), ops_inode(req, parent), name, mode, ctx->uid,
-				 ctx->gid);
+	int rc = way_check(ops_fs(req), ops_inode(req, parent));
 
+	if (rc == 0)
+		rc = namespace_mkdir(ops_fs(req), ops_inode(req, parent), name, mode, ctx->uid,
+				     ctx->gid);
 	if (rc < 0)
 		ops_reply(req, rc);
 	else
@@ -207,8 +241,10 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	const struct draft_client client = client_of(req);
 	struct inode *dir = ops_inode(req, parent);
 	bool drafted = draft_exists(ops_fs(req), dir, name);
-	int rc = namespace_remove(ops_fs(req), dir, name, false, client.uid);
+	int rc = way_check(ops_fs(req), dir);
 
+	if (rc == 0)
+		rc = namespace_remove(ops_fs(req), dir, name, false, client.uid);
 	if (rc == -ENOENT && drafted) {
 		rc = draft_unlink(ops_fs(req), dir, name, &client);
 		if (rc == -ENOENT)
@@ -220,8 +256,12 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	uid_t uid = fuse_req_ctx(req)->uid;
+	struct inode *dir = ops_inode(req, parent);
+	int rc = way_check(ops_fs(req), dir);
 
-	ops_reply(req, namespace_remove(ops_fs(req), ops_inode(req, parent), name, true, uid));
+	if (rc == 0)
+		rc = namespace_remove(ops_fs(req), dir, name, true, uid);
+	ops_reply(req, rc);
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
@@ -231,8 +271,12 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	struct inode *from = ops_inode(req, parent);
 	struct inode *to = ops_inode(req, newparent);
 	bool drafted = draft_exists(ops_fs(req), from, name);
-	int rc = namespace_rename(ops_fs(req), from, name, to, newname, flags, client.uid);
+	int rc = way_check(ops_fs(req), from);
 
+	if (rc == 0)
+		rc = way_check(ops_fs(req), to);
+	if (rc == 0)
+		rc = namespace_rename(ops_fs(req), from, name, to, newname, flags, client.uid);
 	if (rc == -ENOENT && drafted) {
 		rc = draft_rename(ops_fs(req), from, name, to, newname, flags, &client);
 		if (rc == -ENOENT)

@@ -18,19 +18,24 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static uint64_t hash_of(const char *name)
+static struct pin_place place_of(const struct inode *parent, const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-	return hash;
+	return (struct pin_place){.parent = parent, .hash = hash};
+}
+
+static bool same_place(const struct pin_place *a, const struct pin_place *b)
+{
+	return a->parent == b->parent && a->hash == b->hash;
 }
 
 /* Under the lock, as all below that are static. */
-static void free_name(struct pins *pins, struct pin_name *name)
+static void free_waiting(struct pins *pins, struct pin_waiting *waiting)
 {
-	*name = (struct pin_name){0};
+	*waiting = (struct pin_waiting){0};
 	atomic_fetch_sub(&pins->used, 1);
 }
 
@@ -43,44 +48,53 @@ static void free_held(struct pins *pins, struct pin_held *held)
 
 static void free_older(struct pins *pins, int64_t than_ns)
 {
-	int i;
-
-	for (i = 0; i < PINS_NAMES; i++)
-		if (pins->names[i].since_ns && pins->names[i].since_ns < than_ns)
-			free_name(pins, &pins->names[i]);
-	for (i = 0; i < PINS_HELD; i++)
+	for (int i = 0; i < PINS_WAITING; i++)
+		if (pins->waiting[i].since_ns && pins->waiting[i].since_ns < than_ns)
+			free_waiting(pins, &pins->waiting[i]);
+	for (int i = 0; i < PINS_HELD; i++)
 		if (pins->held[i].since_ns && pins->held[i].since_ns < than_ns)
 			free_held(pins, &pins->held[i]);
 }
 
-static struct pin_name *find_name(struct pins *pins, const struct inode *parent, uint64_t hash)
+static struct pin_waiting *find_waiting(struct pins *pins, pid_t client)
 {
-	int i;
-
-	for (i = 0; i < PINS_NAMES; i++)
-		if (pins->names[i].since_ns && pins->names[i].parent == parent &&
-		    pins->names[i].hash == hash)
-			return &pins->names[i];
+	for (int i = 0; i < PINS_WAITING; i++)
+		if (pins->waiting[i].since_ns && pins->waiting[i].client == client)
+			return &pins->waiting[i];
 	return NULL;
 }
 
 static struct pin_held *find_held(struct pins *pins, const struct identity *id)
 {
-	int i;
-
-	for (i = 0; i < PINS_HELD; i++)
+	for (int i = 0; i < PINS_HELD; i++)
 		if (pins->held[i].since_ns && identity_equal(&pins->held[i].id, id))
 			return &pins->held[i];
 	return NULL;
 }
 
-/* A free place, or that of the oldest. */
-static struct pin_held *room_to_hold(struct pins *pins)
+/* The client's own place, a free one, or that of the oldest. */
+static struct pin_waiting *room_to_wait(struct pins *pins, pid_t client)
 {
-	struct pin_held *slot = &pins->held[0];
-	int i;
+	struct pin_waiting *slot = find_waiting(pins, client);
 
-	for (i = 1; i < PINS_HELD; i++)
+	if (slot)
+		return slot;
+	slot = &pins->waiting[0];
+	for (int i = 1; i < PINS_WAITING; i++)
+		if (pins->waiting[i].since_ns < slot->since_ns)
+			slot = &pins->waiting[i];
+	return slot;
+}
+
+/* Its own place, as names that are replaced all the time are looked up all the time, or likewise. */
+static struct pin_held *room_to_hold(struct pins *pins, const struct identity *id)
+{
+	struct pin_held *slot = find_held(pins, id);
+
+	if (slot)
+		return slot;
+	slot = &pins->held[0];
+	for (int i = 1; i < PINS_HELD; i++)
 		if (pins->held[i].since_ns < slot->since_ns)
 			slot = &pins->held[i];
 	return slot;
@@ -98,77 +112,98 @@ void pins_deinit(struct pins *pins)
 	pthread_mutex_destroy(&pins->lock);
 }
 
-/* In its place, a free one, or that of the oldest. */
-static struct pin_name *room_to_expect(struct pins *pins, const struct inode *parent, uint64_t hash)
+void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
 {
-	struct pin_name *slot = find_name(pins, parent, hash);
-	int i;
+	struct pin_waiting *slot;
 
-	if (slot)
-		return slot;
-	slot = &pins->names[0];
-	for (i = 1; i < PINS_NAMES; i++)
-		if (pins->names[i].since_ns < slot->since_ns)
-			slot = &pins->names[i];
-	return slot;
-}
-
-void pins_expect(struct pins *pins, const struct inode *parent, const char *name)
-{
-	uint64_t hash = hash_of(name);
-	int64_t now = now_ns();
-	struct pin_name *slot;
-
+	if (!client)
+		return;
 	pthread_mutex_lock(&pins->lock);
-	free_older(pins, now - life_ns);
-	slot = room_to_expect(pins, parent, hash);
+	slot = room_to_wait(pins, client);
 	if (!slot->since_ns)
 		atomic_fetch_add(&pins->used, 1);
-	*slot = (struct pin_name){.since_ns = now, .parent = parent, .hash = hash};
+	*slot = (struct pin_waiting){
+		.since_ns = now_ns(),
+		.client = client,
+		.place = place_of(parent, name),
+		.access = R_OK,
+	};
+	pthread_mutex_unlock(&pins->lock);
+}
+
+void pins_set_access(struct pins *pins, pid_t client, int access)
+{
+	struct pin_waiting *waiting;
+
+	pthread_mutex_lock(&pins->lock);
+	waiting = find_waiting(pins, client);
+	if (waiting)
+		waiting->access = access;
+	pthread_mutex_unlock(&pins->lock);
+}
+
+void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
+		 int allowed)
+{
+	const struct pin_place place = place_of(parent, name);
+	struct pin_waiting *waiting;
+
+	pthread_mutex_lock(&pins->lock);
+	waiting = find_waiting(pins, client);
+	if (waiting && same_place(&waiting->place, &place) && waiting->access & ~allowed)
+		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
 }
 
 bool pins_want(struct pins *pins, const struct inode *parent, const char *name)
 {
-	bool wanted;
+	struct pin_place place;
+	bool wanted = false;
 
 	if (!atomic_load(&pins->used))
 		return false;
+	place = place_of(parent, name);
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
-	wanted = find_name(pins, parent, hash_of(name));
+	for (int i = 0; i < PINS_WAITING && !wanted; i++)
+		wanted = pins->waiting[i].since_ns && same_place(&pins->waiting[i].place, &place);
 	pthread_mutex_unlock(&pins->lock);
 	return wanted;
 }
 
-/* Names that are replaced all the time are looked up all the time, and each file is held once. */
-void pins_hold(struct pins *pins, const struct identity *id, int fd)
+void pins_hold(struct pins *pins, const struct inode *parent, const char *name,
+	       const struct identity *id, int fd)
 {
 	struct pin_held *slot;
 
 	pthread_mutex_lock(&pins->lock);
-	slot = find_held(pins, id);
-	if (!slot)
-		slot = room_to_hold(pins);
+	slot = room_to_hold(pins, id);
 	if (slot->since_ns)
 		free_held(pins, slot);
-	*slot = (struct pin_held){.since_ns = now_ns(), .id = *id, .fd = fd};
+	*slot = (struct pin_held){
+		.since_ns = now_ns(), .place = place_of(parent, name), .id = *id, .fd = fd};
 	atomic_fetch_add(&pins->used, 1);
 	pthread_mutex_unlock(&pins->lock);
 }
 
-int pins_get(struct pins *pins, const struct identity *id)
+int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum pins_use use)
 {
+	struct pin_waiting *waiting;
 	const struct pin_held *held;
 	int fd = -1;
 
-	if (!atomic_load(&pins->used))
+	if (!client || !atomic_load(&pins->used))
 		return -1;
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
-	held = find_held(pins, id);
+	waiting = find_waiting(pins, client);
+	held = waiting ? find_held(pins, id) : NULL;
+	if (held && !same_place(&held->place, &waiting->place))
+		held = NULL;
 	if (held)
 		fd = fcntl(held->fd, F_DUPFD_CLOEXEC, 0);
+	if (held && use == PINS_ACT)
+		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
 	return fd;
 }

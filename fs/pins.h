@@ -2,11 +2,13 @@
 /*
  * The kernel looks a name up, and a moment later acts on what it found. If the name has become
  * another file's meanwhile, it is told ESTALE, looks up again and retries, but once only: under a
- * writer that replaces an array all the time, readers would see ESTALE now and then. So for a while
- * after an ESTALE whatever is found under that name is held, by an O_PATH descriptor, for what is
- * to follow. (More than one at a time: the retry makes two lookups, and others make theirs.)
+ * writer that replaces an array all the time, readers would see ESTALE now and then. So what is
+ * found under a name of which a client was told ESTALE is held for half a second by an O_PATH
+ * descriptor. (By whoever looks: a client that waits for another's lookup of the same name takes
+ * over what that has found.)
  *
- * A descriptor keeps a deleted file's memory: it is let go after half a second.
+ * What is held may have been deleted, and is for the retry only: for a client that was told ESTALE
+ * and has not acted since. All others are to see what is there.
  */
 #ifndef SHARRFS_PINS_H
 #define SHARRFS_PINS_H
@@ -15,27 +17,43 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "facts.h"
 
 struct inode;
 
 enum {
-	PINS_NAMES = 32,
+	PINS_WAITING = 128,
 	PINS_HELD = 128,
-	PINS_LIFE_MS = 500, /* more than a client takes from one request to the next when all is busy */
+	PINS_LIFE_MS = 500, /* more than from one request to the next when all is busy */
+};
+
+/* For what a client asks of a file: */
+enum pins_use {
+	PINS_ACT,        /* to act on it: it waits no more */
+	PINS_ATTRIBUTES, /* its attributes, perhaps before it acts */
+};
+
+/* Where something was looked for. */
+struct pin_place {
+	const struct inode *parent; /* to be compared only: it may be gone */
+	uint64_t hash;              /* of the name */
 };
 
 struct pins {
 	pthread_mutex_t lock; /* innermost */
 	atomic_int used;      /* of both arrays */
-	struct pin_name {
-		int64_t since_ns;           /* CLOCK_MONOTONIC; 0: free */
-		const struct inode *parent; /* to be compared only: it may be gone */
-		uint64_t hash;
-	} names[PINS_NAMES];
+	/* A client that was told ESTALE of that place; it has one at most. */
+	struct pin_waiting {
+		int64_t since_ns; /* CLOCK_MONOTONIC; 0: free */
+		pid_t client;     /* a thread */
+		struct pin_place place;
+		int access; /* R_OK and W_OK: what it will ask for */
+	} waiting[PINS_WAITING];
 	struct pin_held {
 		int64_t since_ns;
+		struct pin_place place;
 		struct identity id;
 		int fd; /* owned */
 	} held[PINS_HELD];
@@ -44,20 +62,31 @@ struct pins {
 int pins_init(struct pins *pins);
 void pins_deinit(struct pins *pins);
 
-/* ESTALE is about to be told of this name: lookups of it will come. */
-void pins_expect(struct pins *pins, const struct inode *parent, const char *name);
+/* The client is about to be told ESTALE of this name. One of 0, which is unknown, gets nothing. */
+void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
+
+/* What the client that was just told ESTALE wanted: R_OK, unless it is told here, W_OK or both. */
+void pins_set_access(struct pins *pins, pid_t client, int access);
+
+/*
+ * A client looks the name up, and is sure to be let in for `allowed` (0: there is nothing). If that
+ * is not what it waits for, the kernel may refuse it without a word to the daemon, and it waits no more.
+ */
+void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
+		 int allowed);
 
 /* Is what a lookup of this name finds to be held? */
 bool pins_want(struct pins *pins, const struct inode *parent, const char *name);
 
-/* Hold fd, which is of the file `id`, and the pins' from here on. */
-void pins_hold(struct pins *pins, const struct identity *id, int fd);
+/* Hold fd, which is of the file `id` that this name is, and the pins' from here on. */
+void pins_hold(struct pins *pins, const struct inode *parent, const char *name,
+	       const struct identity *id, int fd);
 
 /*
- * A descriptor of that file if it is held, which the caller closes; -1: it is not. It stays held:
- * between lookup and open the kernel may ask for the attributes too.
+ * A descriptor of that file, for the caller to close, if it is held and the client waits for what is
+ * in its place. -1: look in the store.
  */
-int pins_get(struct pins *pins, const struct identity *id);
+int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum pins_use use);
 
 /* Let go what is too old. Returns whether there is anything left to let go later. */
 bool pins_expire(struct pins *pins);

@@ -21,13 +21,20 @@
 #include "fs.h"
 #include "ops.h"
 #include "options.h"
+#include "watch.h"
 
 /*
- * Every walk over a name asks the daemon, and is answered with the attributes: that these hold for
- * one tick of the kernel's (it rounds up) saves it asking again for each check of permissions on
- * the way.
+ * A program that attaches arrays one after the other asks for each name once in 10 ms then, and what
+ * is done in the store directly shows soon enough: 50 ms are promised. Attributes outlive the name
+ * that they came with, so that no walk finds a name that it may still use and has to ask for them.
  */
-static const double attr_timeout_s = 0.000001;
+static const struct timeouts timeouts_s = {
+	.draft = 0.000001,
+	.name = 0.01,
+	.attributes = 0.03,
+	.listed = 1,
+	.listed_more = 0.00005,
+};
 
 struct session {
 	const struct options *options;
@@ -207,10 +214,14 @@ static int serve(struct session *session)
 		return complain("cannot serve", "", strerror(ENOMEM));
 	/* Without it all the same: what dead processes leave is removed by the next who comes. */
 	ephemerals_start(&session->fs, &ephemerals);
+	/* Without one it serves all the same: nothing is remembered for long then. */
+	if (session->fs.timeouts.listed > 0)
+		watch_start(&session->fs, &session->fs.watcher);
 	if (session->report_fd >= 0)
 		daemon_ready(session->report_fd);
 	rc = fuse_session_loop_mt(session->fuse, config); /* positive: the signal that ended it */
 	fuse_loop_cfg_destroy(config);
+	watch_stop(&session->fs, session->fs.watcher);
 	file_close_all(&session->fs);
 	ephemerals_stop(ephemerals);
 	return rc < 0 ? complain("stopped", "", strerror(-rc)) : EXIT_SUCCESS;
@@ -252,9 +263,11 @@ static int with_store(struct session *session, struct fuse_args *args)
 
 	if (rc < 0)
 		return complain("cannot use the store", session->options->store, strerror(-rc));
-	session->fs.attr_timeout = session->options->strict ? 0 : attr_timeout_s;
+	if (!session->options->strict)
+		session->fs.timeouts = timeouts_s;
 	session->fs.backing.wanted = session->options->io != IO_FALLBACK;
 	session->fuse = fuse_session_new(args, &ops_table, sizeof(ops_table), &session->fs);
+	session->fs.session = session->fuse;
 	if (session->fuse) {
 		rc = with_signals(session);
 		fuse_session_destroy(session->fuse);

@@ -105,11 +105,11 @@ static bool is_fixed(const struct inode *inode)
 }
 
 int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, int to_set,
-		  uid_t uid)
+		  uid_t uid, pid_t client)
 {
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = is_fixed(inode) ? -EPERM : store_open_shown(fs, inode, &fd, &facts);
+	int rc = is_fixed(inode) ? -EPERM : store_open_shown(fs, inode, client, &fd, &facts);
 
 	if (rc == 0)
 		rc = check_owner(&facts, to_set, uid);

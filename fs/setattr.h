@@ -7,12 +7,13 @@
 #define SHARRFS_SETATTR_H
 
 #include <sys/stat.h>
+#include <sys/types.h>
 
 struct fs;
 struct inode;
 
 /* to_set: libfuse's FUSE_SET_ATTR_… bits. */
 int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, int to_set,
-		  uid_t uid);
+		  uid_t uid, pid_t client);
 
 #endif

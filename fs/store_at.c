@@ -10,6 +10,7 @@
 
 #include "acl.h"
 #include "cleanup.h"
+#include "client.h"
 #include "draft.h"
 #include "file.h"
 #include "fs.h"
@@ -220,26 +221,51 @@ static int open_place(struct fs *fs, struct inode *inode, int *ret_fd)
 	rc = inode_place(&fs->inodes, inode, &parent, &name);
 	if (rc == -ENOENT)
 		return -ESTALE; /* perhaps it was replaced, and not deleted */
-	if (rc == 0)
+	if (rc == 0 && *parent)
 		rc = walk(fs, parent, &dirfd);
 	if (rc < 0)
 		return rc;
-	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(*parent ? dirfd : fs->root_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESTALE : walk_error(errno);
 	*ret_fd = fd;
 	return 0;
 }
 
-static int open_checked(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+/*
+ * What is held for a client that looks again is not there any more, but there is something: else it
+ * would find what was deleted long before.
+ */
+static int check_pinned(struct fs *fs, struct inode *inode, const struct facts *facts)
 {
-	CLEANUP_FD int fd = pins_get(&fs->pins, &inode->id);
+	CLEANUP_FREE char *name = NULL;
+	CLEANUP_FD int dirfd = -1;
+	struct inode *parent;
+	struct facts there;
+	int rc;
+
+	if (facts->st.st_nlink || inode->view)
+		return 0;
+	rc = inode_last_place(&fs->inodes, inode, &parent, &name);
+	if (rc == 0)
+		rc = store_open_dir(fs, parent, &dirfd);
+	if (rc == 0)
+		rc = facts_of_name(dirfd, name, &there);
+	return rc == -ENOENT ? -ESTALE : rc;
+}
+
+static int open_checked(struct fs *fs, struct inode *inode, int pinned_fd, int *ret_fd,
+			struct facts *ret_facts)
+{
+	CLEANUP_FD int fd = pinned_fd;
 	struct verdict verdict;
 	struct facts facts;
 	int rc = fd < 0 ? open_place(fs, inode, &fd) : 0;
 
 	if (rc == 0)
 		rc = facts_of_fd(fd, &facts);
+	if (rc == 0 && pinned_fd >= 0)
+		rc = check_pinned(fs, inode, &facts);
 	if (rc < 0)
 		return rc;
 	if (!inode->view && !identity_equal(&facts.id, &inode->id))
@@ -258,15 +284,23 @@ static int open_checked(struct fs *fs, struct inode *inode, int *ret_fd, struct 
 	return 0;
 }
 
-int store_open(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+int store_expect(struct fs *fs, struct inode *inode, pid_t client)
 {
 	CLEANUP_FREE char *name = NULL;
 	struct inode *parent;
-	int rc = open_checked(fs, inode, ret_fd, ret_facts);
 
-	if (rc == -ESTALE && inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
-		pins_expect(&fs->pins, parent, name);
-	return rc;
+	if (inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
+		pins_expect(&fs->pins, client, parent, name);
+	return -ESTALE;
+}
+
+int store_open(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
+	       struct facts *ret_facts)
+{
+	int pinned_fd = pins_take(&fs->pins, client, &inode->id, PINS_ACT);
+	int rc = open_checked(fs, inode, pinned_fd, ret_fd, ret_facts);
+
+	return rc == -ESTALE ? store_expect(fs, inode, client) : rc;
 }
 
 static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_facts)
@@ -295,27 +329,36 @@ static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_fac
 	return 0;
 }
 
-int store_facts(struct fs *fs, struct inode *inode, struct facts *ret_facts)
+static int facts_of_place(struct fs *fs, struct inode *inode, pid_t client, struct facts *ret_facts)
+{
+	int pinned_fd = pins_take(&fs->pins, client, &inode->id, PINS_ATTRIBUTES);
+	CLEANUP_FD int fd = -1;
+	int rc = open_checked(fs, inode, pinned_fd, &fd, ret_facts);
+
+	return rc == -ESTALE && client_will_act(client) ? store_expect(fs, inode, client) : rc;
+}
+
+int store_facts(struct fs *fs, struct inode *inode, pid_t client, struct facts *ret_facts)
 {
 	struct file *file = file_peek(fs, inode);
-	CLEANUP_FD int fd = -1;
 	int rc;
 
 	if (!file)
-		return store_open(fs, inode, &fd, ret_facts);
+		return facts_of_place(fs, inode, client, ret_facts);
 	rc = facts_of_file(fs, file, ret_facts);
 	file_release(fs, file);
 	return rc;
 }
 
-int store_open_shown(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+int store_open_shown(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
+		     struct facts *ret_facts)
 {
 	struct file *file = file_peek(fs, inode);
 	CLEANUP_FD int fd = -1;
 	int rc;
 
 	if (!file)
-		return store_open(fs, inode, ret_fd, ret_facts);
+		return store_open(fs, inode, client, ret_fd, ret_facts);
 	fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
 	rc = fd < 0 ? -errno : facts_of_file(fs, file, ret_facts);
 	file_release(fs, file);
@@ -324,7 +367,8 @@ int store_open_shown(struct fs *fs, struct inode *inode, int *ret_fd, struct fac
 	return rc;
 }
 
-int store_open_tail(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts)
+int store_open_tail(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
+		    struct facts *ret_facts)
 {
 	struct file *file = file_peek(fs, inode);
 	CLEANUP_FD int path_fd = -1;
@@ -335,7 +379,7 @@ int store_open_tail(struct fs *fs, struct inode *inode, int *ret_fd, struct fact
 		rc = store_reopen(fs, file->fd, O_RDONLY | O_NOATIME, &fd);
 		file_release(fs, file);
 	} else {
-		rc = store_open(fs, inode, &path_fd, ret_facts);
+		rc = store_open(fs, inode, client, &path_fd, ret_facts);
 		if (rc == 0)
 			rc = store_reopen(fs, path_fd, O_RDONLY | O_NOATIME, &fd);
 	}

@@ -13,6 +13,7 @@
 #define SHARRFS_STORE_AT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "facts.h"
 
@@ -30,9 +31,11 @@ int store_open_dir(struct fs *fs, struct inode *dir, int *ret_fd);
 
 /*
  * A descriptor (O_PATH) of the file or directory that the inode is, and its facts. The caller
- * closes it.
+ * closes it. `client`, here and below, is the thread that asks and will ask again if it is told
+ * ESTALE (pins.h); 0: none.
  */
-int store_open(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts);
+int store_open(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
+	       struct facts *ret_facts);
 
 /* The facts of `name` in the directory `dirfd`, as shown; -ENOENT for what the mount hides. */
 int store_look(struct fs *fs, int dirfd, const char *name, struct facts *ret_facts);
@@ -41,17 +44,21 @@ int store_look(struct fs *fs, int dirfd, const char *name, struct facts *ret_fac
 int store_look_and_open(struct fs *fs, int dirfd, const char *name, int *ret_fd,
 			struct facts *ret_facts);
 
+/* -ESTALE, for an inode that the client is to look up again: what it finds then is held for it. */
+int store_expect(struct fs *fs, struct inode *inode, pid_t client);
+
 /*
  * The facts of an inode, as shown; of an open one by its descriptor, so that a deleted file has
  * them too.
  */
-int store_facts(struct fs *fs, struct inode *inode, struct facts *ret_facts);
+int store_facts(struct fs *fs, struct inode *inode, pid_t client, struct facts *ret_facts);
 
 /*
  * Likewise, and a descriptor of it (perhaps O_PATH, to be opened anew for anything else). The
  * caller closes it.
  */
-int store_open_shown(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts);
+int store_open_shown(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
+		     struct facts *ret_facts);
 
 /* Open anew what a descriptor, O_PATH or not, is of. */
 int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd);
@@ -60,6 +67,7 @@ int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd);
  * An inode's file, for reading its tail; its facts are the file's own (st_size is that of the
  * file).
  */
-int store_open_tail(struct fs *fs, struct inode *inode, int *ret_fd, struct facts *ret_facts);
+int store_open_tail(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
+		    struct facts *ret_facts);
 
 #endif

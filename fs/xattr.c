@@ -23,6 +23,7 @@
 #include "mount.h"
 #include "sharr.h"
 #include "store_at.h"
+#include "whole.h"
 #include "xattr_change.h"
 
 #define USER "user."
@@ -32,6 +33,7 @@
 struct subject {
 	struct fs *fs;
 	struct inode *inode;
+	pid_t client;                   /* the thread that asks */
 	const struct facts *facts;      /* the file's own */
 	int fd;                         /* of an array, for reading */
 	const struct format_meta *meta; /* of an array; NULL for the root */
@@ -164,31 +166,71 @@ static int print_flags(FILE *out, const struct subject *subject)
 	return 0;
 }
 
+/* The value of user.sharr.tail: what of the file's end is no data, `most` bytes of it. */
+static int read_tail(int fd, uint64_t file_bytes, uint64_t nbytes, uint64_t most, char **ret_value,
+		     size_t *ret_bytes)
+{
+	uint64_t bytes = most < file_bytes - nbytes ? most : file_bytes - nbytes;
+	CLEANUP_FREE char *value = malloc(MOUNT_TAIL_HEAD_BYTES + bytes);
+	int rc;
+
+	if (!value)
+		return -ENOMEM;
+	bytes_put64((unsigned char *)value, file_bytes);
+	rc = whole_pread(fd, value + MOUNT_TAIL_HEAD_BYTES, bytes, file_bytes - bytes);
+	if (rc < 0) /* -ENODATA: truncated meanwhile */
+		return rc;
+	*ret_value = steal_ptr(value);
+	*ret_bytes = MOUNT_TAIL_HEAD_BYTES + bytes;
+	return 0;
+}
+
 /*
  * For libsharr, which reads the metadata of an open array by this one request: the file's size, and
  * its last bytes, the whole tail among them, but none of the data.
  */
 static int print_tail(FILE *out, const struct subject *subject)
 {
-	uint64_t file_bytes = (uint64_t)subject->facts->st.st_size;
-	uint64_t bytes = subject->meta->heap ? FORMAT_TAIL_MAX : FORMAT_PAGE_BYTES;
-	CLEANUP_FREE unsigned char *tail = NULL;
-	ssize_t count;
+	CLEANUP_FREE char *value = NULL;
+	size_t bytes;
+	int rc = read_tail(subject->fd, (uint64_t)subject->facts->st.st_size, subject->meta->nbytes,
+			   subject->meta->heap ? FORMAT_TAIL_MAX : FORMAT_PAGE_BYTES, &value,
+			   &bytes);
 
-	if (bytes > file_bytes - subject->meta->nbytes)
-		bytes = file_bytes - subject->meta->nbytes;
-	tail = malloc(MOUNT_TAIL_HEAD_BYTES + bytes);
-	if (!tail)
-		return -ENOMEM;
-	bytes_put64(tail, file_bytes);
-	count = pread(subject->fd, tail + MOUNT_TAIL_HEAD_BYTES, bytes,
-		      (off_t)(file_bytes - bytes));
-	if (count < 0)
-		return -errno;
-	if ((uint64_t)count < bytes) /* truncated meanwhile */
-		return -ENODATA;
-	fwrite(tail, 1, MOUNT_TAIL_HEAD_BYTES + bytes, out);
-	return 0;
+	if (rc == 0)
+		fwrite(value, 1, bytes, out);
+	return rc;
+}
+
+/*
+ * The same for an array that is open, as it is whenever somebody attaches it, by one read. False:
+ * it is not, or it has a longer tail, and is to be looked at the long way.
+ */
+static bool get_tail_at_once(struct fs *fs, struct inode *inode, char **ret_value,
+			     size_t *ret_bytes)
+{
+	struct file *file = file_peek(fs, inode);
+	CLEANUP_FREE char *value = NULL;
+	struct format_meta meta;
+	size_t bytes;
+	struct stat st;
+	bool whole;
+
+	if (!file)
+		return false;
+	whole = !draft_is_open(file) && !inode->view && fstat(file->fd, &st) == 0 &&
+		(uint64_t)st.st_size > file->nbytes &&
+		read_tail(file->fd, (uint64_t)st.st_size, file->nbytes, FORMAT_PAGE_BYTES, &value,
+			  &bytes) == 0 &&
+		format_parse((unsigned char *)value + MOUNT_TAIL_HEAD_BYTES,
+			     bytes - MOUNT_TAIL_HEAD_BYTES, (uint64_t)st.st_size, &meta) == 0;
+	file_release(fs, file);
+	if (!whole)
+		return false;
+	format_meta_release(&meta);
+	*ret_value = steal_ptr(value);
+	*ret_bytes = bytes;
+	return true;
 }
 
 static int print_user(FILE *out, const struct subject *subject)
@@ -270,9 +312,12 @@ static int print_opens(FILE *out, const struct subject *subject)
 static const struct attribute root_attributes[] = {
 	{"version", false, print_version}, /* the first, and of groups and arrays too: see xattr_get
 					    */
-	{"store", false, print_store},     {"id", false, print_id},
-	{"io", false, print_io},           {"reads", false, print_reads},
-	{"writes", false, print_writes},   {"opens", false, print_opens},
+	{"store", false, print_store},
+	{"id", false, print_id},
+	{"io", false, print_io},
+	{"reads", false, print_reads},
+	{"writes", false, print_writes},
+	{"opens", false, print_opens},
 	{NULL, false, NULL},
 };
 
@@ -319,7 +364,7 @@ static int read_array(struct subject *subject, const struct attribute *attribute
 	CLEANUP_FD int fd = -1;
 	struct format_meta meta;
 	struct facts facts;
-	int rc = store_open_tail(subject->fs, subject->inode, &fd, &facts);
+	int rc = store_open_tail(subject->fs, subject->inode, subject->client, &fd, &facts);
 
 	if (rc == 0)
 		rc = format_read(fd, (uint64_t)facts.st.st_size, &meta);
@@ -364,16 +409,19 @@ static int get_of_array(struct subject *subject, const char *name, char **ret_va
 	return read_array(subject, attribute ? attribute : &user_attribute, ret_value, ret_bytes);
 }
 
-int xattr_get(struct fs *fs, struct inode *inode, const char *name, char **ret_value,
+int xattr_get(struct fs *fs, struct inode *inode, pid_t client, const char *name, char **ret_value,
 	      size_t *ret_bytes)
 {
-	struct subject subject = {.fs = fs, .inode = inode};
+	struct subject subject = {.fs = fs, .inode = inode, .client = client};
 	const struct attribute *attribute;
 
 	if (!is_user(name))
 		return -ENOTSUP;
 	if (!strcmp(name, PREFIX "version"))
 		return print_value(&root_attributes[0], &subject, ret_value, ret_bytes);
+	if (!strcmp(name, MOUNT_TAIL_ATTRIBUTE) &&
+	    get_tail_at_once(fs, inode, ret_value, ret_bytes))
+		return 0;
 	if (!inode->directory)
 		return get_of_array(&subject, name, ret_value, ret_bytes);
 	attribute = inode->root ? find(root_attributes, name) : NULL;
@@ -395,10 +443,11 @@ static int print_names(FILE *out, const struct subject *subject)
 	return 0;
 }
 
-int xattr_list(struct fs *fs, struct inode *inode, char **ret_names, size_t *ret_bytes)
+int xattr_list(struct fs *fs, struct inode *inode, pid_t client, char **ret_names,
+	       size_t *ret_bytes)
 {
 	static const struct attribute names = {"", false, print_names};
-	struct subject subject = {.fs = fs, .inode = inode};
+	struct subject subject = {.fs = fs, .inode = inode, .client = client};
 	struct file *draft = inode->directory ? NULL : peek_draft(fs, inode);
 	int rc;
 
@@ -433,8 +482,8 @@ static int check_settable(struct inode *inode, const char *name)
 	return 0;
 }
 
-int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *value, size_t bytes,
-	      int flags)
+int xattr_set(struct fs *fs, struct inode *inode, pid_t client, const char *name, const char *value,
+	      size_t bytes, int flags)
 {
 	struct file *draft;
 	int rc = check_settable(inode, name);
@@ -445,15 +494,15 @@ int xattr_set(struct fs *fs, struct inode *inode, const char *name, const char *
 	if (!draft && inode->view)
 		return -EPERM;
 	if (!draft)
-		return xattr_change(fs, inode, name + strlen(USER), value, bytes, flags);
+		return xattr_change(fs, inode, client, name + strlen(USER), value, bytes, flags);
 	rc = draft_set_attribute(draft, name + strlen(USER), value, bytes, flags);
 	file_release(fs, draft);
 	return rc;
 }
 
-int xattr_remove(struct fs *fs, struct inode *inode, const char *name)
+int xattr_remove(struct fs *fs, struct inode *inode, pid_t client, const char *name)
 {
 	if (is_user(name) && !strncmp(name, PREFIX, strlen(PREFIX)))
 		return -EPERM;
-	return xattr_set(fs, inode, name, NULL, 0, 0);
+	return xattr_set(fs, inode, client, name, NULL, 0, 0);
 }

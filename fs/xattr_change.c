@@ -97,15 +97,18 @@ static int change_at_once(int fd, const char *packed, size_t bytes)
 	return rc < 0 ? rc : attributes_change(fd, changes, count);
 }
 
-int xattr_change(struct fs *fs, struct inode *inode, const char *name, const char *value,
-		 size_t bytes, int flags)
+int xattr_change(struct fs *fs, struct inode *inode, pid_t client, const char *name,
+		 const char *value, size_t bytes, int flags)
 {
 	struct change change = {.name = name, .value = value, .bytes = bytes, .flags = flags};
 	CLEANUP_FD int path_fd = -1;
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = store_open_shown(fs, inode, &path_fd, &facts);
+	int rc = store_open_shown(fs, inode, client, &path_fd, &facts);
 
+	/* Who has it open was let in then. */
+	if (rc == 0 && !inode->file && !inode_is_as_reported(&fs->inodes, inode, &facts))
+		rc = store_expect(fs, inode, client);
 	if (rc == 0)
 		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);
 	if (rc == 0 && !strcmp(name, "sharr.attrs"))

@@ -8,12 +8,13 @@
 #define SHARRFS_XATTR_CHANGE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct fs;
 struct inode;
 
 /* name: without "user."; value NULL removes; flags as those of setxattr. */
-int xattr_change(struct fs *fs, struct inode *inode, const char *name, const char *value,
-		 size_t bytes, int flags);
+int xattr_change(struct fs *fs, struct inode *inode, pid_t client, const char *name,
+		 const char *value, size_t bytes, int flags);
 
 #endif

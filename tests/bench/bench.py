@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.area import Store, make_area, remove_area
-from support.build import BUILD, PEERS, PYMOD
+from support.build import BUILD, PEERS, PYMOD, SHARRFS
 from support.mount import Mount
 from support.namespace import with_mounts
 
@@ -156,6 +156,52 @@ def mount_rows(store: Store, mount: Mount) -> list[Row]:
     ]
 
 
+def through(mount: Mount, command: list[str | Path]) -> list[str | Path]:
+    """The same by this module through the mount, or, where there is none, directly."""
+    where = ["SHARR_VIA=mount", f"SHARR_MOUNT={mount}"] if mount else ["SHARR_VIA=shm"]
+    return ["env", f"PYTHONPATH={PYMOD}", *where, *command]
+
+
+def attach_row(mount: Mount) -> Row:
+    command = worker("attach", "x", 3000)
+    return Row(
+        "attach through the mount : direct", 5.0, through(mount, command), through(None, command)
+    )
+
+
+def listing_rows(crowd: Store, mount: Mount) -> list[Row]:
+    """`ls -l`, and before it that of a mount which has not been looked at yet."""
+    store = worker("ls_long", crowd.path, 5)
+    first = ["env", f"SHARRFS={SHARRFS}", *worker("ls_first", crowd.path, 1)]
+    return [
+        Row(f"first ls -l of {ARRAYS_LISTED}, mount : store", 3.0, first, store),
+        Row(
+            f"repeated ls -l of {ARRAYS_LISTED}, mount : store",
+            1.5,
+            worker("ls_long", mount.path, 5),
+            store,
+        ),
+    ]
+
+
+def resident_bytes(mount: Mount) -> int:
+    (pid,) = mount.pids()
+    pages = int(Path("/proc", str(pid), "statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+def daemon_memory(crowd: Store, area: Path) -> str:
+    """What the daemon keeps of arrays that the kernel knows, all having been listed."""
+    mount = Mount(crowd, area)
+    try:
+        before = resident_bytes(mount)
+        subprocess.run(["ls", "-l", mount], stdout=subprocess.DEVNULL, check=True)
+        grown = resident_bytes(mount) - before
+    finally:
+        mount.remove()
+    return f"daemon's memory: {grown / ARRAYS_LISTED:.0f} bytes for each of {ARRAYS_LISTED} arrays"
+
+
 def make(store: Store, *shapes: tuple[str, int]) -> None:
     os.environ["SHARR_STORE"] = str(store)
     sys.path.insert(0, str(PYMOD))
@@ -172,31 +218,32 @@ def main() -> int:
     arguments = parser.parse_args()
     rounds = 3 if arguments.quick else 12
     area = make_area()
-    mount = None
+    mounts: list[Mount] = []
     missed = 0
     try:
         store, crowd = Store(area, size="6g"), Store(area)
         make(store, ("x", 10_000), ("c64", 2**13), ("c1m", 2**17), ("c4m", 2**19), ("big", 2**25))
         make(store, ("event", 8), ("event2", 8))
         make(crowd, *((f"a{i}", 100) for i in range(ARRAYS_LISTED)))
-        mount = Mount(store, area)
+        mounts = [Mount(store, area), Mount(crowd, area)]
         listed = both(
             f"list {ARRAYS_LISTED}", 1.0, "list", "", 5, floor=floor("list", crowd.path, 5)
         )
         print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
         print(f"{'what (µs)':<44}{'floor':>12}{'peer':>12}{'sharr':>12}{'ratio':>9}  goal")
-        work = [
-            (store, row)
-            for row in [*module_rows(store), *together_rows(), *mount_rows(store, mount)]
-        ]
-        for of, row in [*work, (crowd, listed)]:
+        rows = [*module_rows(store), *together_rows(), *mount_rows(store, mounts[0])]
+        work = [(store, row) for row in [*rows, attach_row(mounts[0])]]
+        work += [(crowd, row) for row in [listed, *listing_rows(crowd, mounts[1])]]
+        for of, row in work:
             if arguments.rows and not any(word in row.what for word in arguments.rows):
                 continue
             line = Bench(of).measure(row, rounds)
             missed += line.endswith("MISSED")
             print(line, flush=True)
+        if not arguments.rows:
+            print(daemon_memory(crowd, area))
     finally:
-        if mount:
+        for mount in mounts:
             mount.remove()
         remove_area(area)
     return 1 if missed else 0

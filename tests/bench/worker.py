@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import mmap
 import os
+import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -120,6 +122,29 @@ def read(path, count):
     return min(times)
 
 
+def ls_long(folder, count):
+    """`ls -l`: ns for one, the best of count, the first of which is not timed."""
+    return min(timed_ls(folder) for _ in range(count + 1))
+
+
+def timed_ls(folder):
+    start = time.perf_counter_ns()
+    subprocess.run(["ls", "-l", folder], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter_ns() - start
+
+
+def ls_first(store, count):
+    """The first `ls -l` of a store that was just mounted, by a daemon that has seen nothing yet."""
+    times = []
+    for _ in range(count):
+        mountpoint = tempfile.mkdtemp()
+        subprocess.run([os.environ["SHARRFS"], store, mountpoint], check=True)
+        times.append(timed_ls(mountpoint))
+        subprocess.run(["umount", mountpoint], check=True)
+        os.rmdir(mountpoint)
+    return min(times)
+
+
 ROWS = {
     "attach": attach,
     "touch": touch,
@@ -132,6 +157,8 @@ ROWS = {
     "list": list_all,
     "memory": memory,
     "read": read,
+    "ls_long": ls_long,
+    "ls_first": ls_first,
 }
 
 if __name__ == "__main__":

@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What others do in the store directly, as the mount shows it."""
+"""What others do in the store directly, as the mount shows it: at once by open and in a listing,
+within 50 ms by stat."""
 
 from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support.require import need_root
+from support.wait import soon
 
 pytestmark = pytest.mark.fuse
+
+
+def size_soon(path: Path, size: int) -> None:
+    soon(lambda: os.stat(path).st_size == size, f"{path} of {size} bytes")
 
 
 def test_new_array_is_there_at_once(sa, either, errno_of):
@@ -31,7 +39,7 @@ def test_array_made_again_is_the_new_one(sa, either):
     for count in range(1, 50):
         sa.create("x", count, "<i4" if count % 2 else "<f8")[:] = count
         itemsize = 4 if count % 2 else 8
-        assert os.stat(either / "x").st_size == itemsize * count
+        size_soon(either / "x", itemsize * count)
         assert either.xattr("shape", "x") == str(count)
         assert either.xattr("itemsize", "x") == str(itemsize)
         assert len((either / "x").read_bytes()) == itemsize * count
@@ -112,7 +120,8 @@ def test_group_that_was_renamed_directly_is_found_again(sa, store, either, errno
     sa.create("shm://a/x", 3)
     os.stat(either / "a" / "x")
     os.rename(store / "a", store / "b")
-    assert errno_of(os.stat, either / "a" / "x") == "ENOENT"
+    soon(lambda: errno_of(os.stat, either / "a" / "x") == "ENOENT")
+    assert errno_of(os.open, either / "a" / "x", os.O_RDONLY) == "ENOENT"
     assert os.stat(either / "b" / "x").st_size == 24
 
 
@@ -135,3 +144,186 @@ def test_store_that_is_emptied_under_the_mount(sa, store, either):
     sa.delete("shm://a/x")
     os.rmdir(store / "a")
     assert os.listdir(either) == []
+
+
+def listed(folder) -> dict[str, int]:
+    """Names and sizes, as the kernel remembers them after one walk over all."""
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries}
+
+
+@pytest.fixture
+def remembered(sa, either):
+    """Twenty arrays x0, x1, …, just listed, so that the kernel knows them all by heart."""
+    for i in range(20):
+        sa.create(f"x{i}", 3)
+    assert listed(either) == {f"x{i}": 24 for i in range(20)}
+    return either
+
+
+def write_one(path: Path) -> None:
+    with open(path, "r+b") as file:
+        file.write(b"1")
+
+
+CHANGES = {
+    "mode": (lambda sa, x: os.chmod(x, 0o640), lambda st: st.st_mode & 0o777 == 0o640),
+    "owner": (lambda sa, x: os.chown(x, 5, 6), lambda st: (st.st_uid, st.st_gid) == (5, 6)),
+    "times": (lambda sa, x: os.utime(x, (1, 2)), lambda st: (st.st_atime, st.st_mtime) == (1, 2)),
+    "write": (lambda sa, x: write_one(x), lambda st: st.st_mtime > 1),
+    "replace": (lambda sa, x: sa.create(x.name, 9, replace=True), lambda st: st.st_size == 72),
+    "again": (lambda sa, x: [sa.delete(x.name), sa.create(x.name, 9)], lambda st: st.st_size == 72),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_after_a_listing_shows_in_stat(sa, store, remembered, change):
+    act, shows = CHANGES[change]
+    if change == "write":
+        os.utime(store / "x7", (1, 1))
+        soon(lambda: os.stat(remembered / "x7").st_mtime == 1)
+        assert listed(remembered)["x7"] == 24
+    act(sa, store / "x7")
+    soon(lambda: shows(os.stat(remembered / "x7")))
+
+
+@pytest.mark.parametrize("how", ["deleted", "renamed", "made foreign"])
+def test_array_that_goes_after_a_listing_is_gone(sa, store, remembered, errno_of, how):
+    if how == "deleted":
+        sa.delete("x7")
+    elif how == "renamed":
+        os.rename(store / "x7", store / "y")
+    else:
+        os.truncate(store / "x7", 24)
+    soon(lambda: errno_of(os.stat, remembered / "x7") == "ENOENT")
+    assert errno_of(os.open, remembered / "x7", os.O_RDONLY) == "ENOENT"
+    assert ("y" in listed(remembered)) == (how == "renamed")
+
+
+@pytest.mark.parametrize("how", ["replace", "again"])
+def test_open_after_a_listing_is_of_the_new_one_at_once(sa, store, remembered, how):
+    for i in range(20):
+        CHANGES[how][0](sa, store / f"x{i}")
+        assert len((remembered / f"x{i}").read_bytes()) == 72
+
+
+def test_each_open_is_of_the_newest_one(sa, store, either, errno_of):
+    """Also while the kernel is told again and again that what it knows is stale."""
+    for count in range(1, 100):
+        sa.create("x", count, replace=True)
+        assert len((either / "x").read_bytes()) == 8 * count
+        if count % 3 == 0:
+            os.stat(either / "x")
+            sa.delete("x")
+            assert errno_of(os.open, either / "x", os.O_RDONLY) == "ENOENT"
+
+
+def test_listing_is_right_at_once(sa, store, remembered):
+    for i in range(20):
+        sa.create(f"y{i}", 5)
+        sa.delete(f"x{i}")
+        sizes = listed(remembered)
+        assert sizes[f"y{i}"] == 40
+        assert f"x{i}" not in sizes
+
+
+@pytest.mark.parametrize("first", ["listed", "opened"])
+def test_name_of_an_open_array_that_was_replaced_is_the_new_ones(sa, store, remembered, first):
+    """By the path the new array, by the descriptor the old one."""
+    if first == "listed":
+        listed(remembered)
+    with open(remembered / "x7", "rb") as old:
+        if first == "opened":
+            listed(remembered)
+        sa.create("x7", 9, replace=True)
+        soon(lambda: os.stat(remembered / "x7").st_size == 72)
+        assert os.fstat(old.fileno()).st_size == 24
+        sa.delete("x7")
+        soon(lambda: not os.path.exists(remembered / "x7"))
+        assert len(old.read()) == os.fstat(old.fileno()).st_size == 24
+
+
+def test_attributes_of_a_reinterpreted_array_are_the_new_ones(sa, store, remembered):
+    for shape in ("3", "1,3", "3,1"):
+        os.setxattr(remembered / "x7", "user.sharr.shape", shape.encode())
+        assert sa.attach("x7").shape == tuple(map(int, shape.split(",")))
+        assert remembered.xattr("shape", "x7") == shape
+
+
+def test_groups_are_as_fresh_as_the_store_itself(sa, store, either, errno_of):
+    os.makedirs(store / "a" / "b")
+    sa.create("a/b/x", 3)
+    assert listed(either / "a" / "b") == {"x": 24}
+    os.rename(store / "a", store / "c")
+    soon(lambda: errno_of(os.stat, either / "a" / "b" / "x") == "ENOENT")
+    assert listed(either / "c" / "b") == {"x": 24}
+    sa.create("c/b/x", 4, replace=True)
+    soon(lambda: os.stat(either / "c" / "b" / "x").st_size == 32)
+    sa.delete("c/b/x")
+    os.rmdir(store / "c" / "b")
+    soon(lambda: errno_of(os.stat, either / "c" / "b") == "ENOENT")
+    os.mkdir(store / "c" / "b")
+    sa.create("c/b/y", 3)
+    assert listed(either / "c" / "b") == {"y": 24}
+
+
+def test_strict_remembers_nothing(sa, mount, store, errno_of):
+    strict = mount(store, "strict")
+    for count in range(1, 30):
+        sa.create("x", count, replace=True)
+        assert os.stat(strict / "x").st_size == listed(strict)["x"] == 8 * count
+    sa.delete("x")
+    assert errno_of(os.stat, strict / "x") == "ENOENT"
+
+
+@pytest.fixture
+def limit(request):
+    """limit("max_user_watches", 0): one of inotify's, until the test is over. The machine's own."""
+    need_root()
+
+    def lower(name, value):
+        path = Path("/proc/sys/fs/inotify", name)
+        before = path.read_text()
+        request.addfinalizer(lambda: path.write_text(before))
+        path.write_text(str(value))
+
+    return lower
+
+
+def test_events_that_were_lost_are_made_good(sa, store, mount, limit):
+    limit("max_queued_events", 1)
+    seen = mount(store)
+    for round_ in range(1, 20):
+        for i in range(20):
+            sa.create(f"x{i}", round_, replace=True)
+        for i in range(20):
+            size_soon(seen / f"x{i}", 8 * round_)
+        assert set(listed(seen).values()) == {8 * round_}
+
+
+def test_without_a_watch_nothing_is_remembered_for_long(sa, store, mount, limit):
+    limit("max_user_watches", 0)
+    seen = mount(store)
+    for count in range(1, 20):
+        sa.create("x", count, replace=True)
+        size_soon(seen / "x", 8 * count)
+        assert listed(seen)["x"] == 8 * count
+
+
+def test_daemon_killed_in_a_storm_of_events_leaves_nobody_hanging(sa, store, mount, python):
+    for i in range(50):
+        sa.create(f"x{i}", 3)
+    for _ in range(5):
+        seen = mount(store)
+        readers = [python() for _ in range(2)]
+        for reader in readers:
+            reader.start(
+                f"while True: [entry.stat() for entry in os.scandir({str(seen)!r})]",
+            )
+        for i in range(300):
+            sa.create(f"x{i % 50}", 3 + i, replace=True)
+        seen.kill()
+        for reader in readers:
+            with pytest.raises(OSError, match="abort|not connected"):
+                reader.result()
+        seen.detach()

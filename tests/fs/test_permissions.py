@@ -69,6 +69,54 @@ def test_direct_chmod_holds_at_the_next_open(sa, shared, stranger):
     assert stranger("os.open(m + '/x', os.O_RDONLY)") == "EACCES"
 
 
+@pytest.mark.parametrize("first", ["os.stat(m + '/x')", "[e.stat() for e in os.scandir(m)]"])
+def test_direct_replace_by_a_private_one_holds_at_the_next_open(sa, shared, stranger, first):
+    """However the kernel came to know the old one, which the stranger might read."""
+    for _ in range(20):
+        sa.create("x", 3, mode=0o644, replace=True)
+        assert stranger(first) is None
+        sa.create("x", 3, mode=0o600, replace=True)
+        assert stranger("os.open(m + '/x', os.O_RDONLY)") == "EACCES"
+        assert stranger(first) is None
+        sa.delete("x")
+        assert stranger("os.open(m + '/x', os.O_RDONLY)") == "ENOENT"
+
+
+def test_direct_chmod_after_a_listing_holds_at_the_next_open(sa, shared, stranger):
+    for _ in range(20):
+        sa.create("x", 3, mode=0o644, replace=True)
+        assert stranger("[e.stat() for e in os.scandir(m)]") is None
+        os.chmod(shared.store / "x", 0o600)
+        assert stranger("os.open(m + '/x', os.O_RDONLY)") == "EACCES"
+        os.chmod(shared.store / "x", 0o644)
+        assert stranger("os.close(os.open(m + '/x', os.O_RDONLY))") is None
+
+
+CHANGING = [
+    "os.close(os.open({}/x', os.O_RDONLY))",
+    "os.close(os.open({}/new', os.O_RDWR | os.O_CREAT))",
+    "os.mkdir({}/new')",
+    "os.unlink({}/x')",
+    "os.rename({}/x', {}/y')",
+    "os.rmdir({}/sub')",
+]
+
+
+@pytest.mark.parametrize("statement", CHANGING)
+@pytest.mark.parametrize("place", ["group", "."])
+def test_direct_chmod_of_a_directory_holds_at_once(sa, shared, stranger, place, statement):
+    """The group, or the store itself, was open to all until now, and the kernel knows that."""
+    folder = shared.store / place
+    (folder / "sub").mkdir(parents=True)
+    sa.create(f"file://{folder}/x", 3)
+    os.chmod(folder, 0o777)
+    assert stranger(f"os.stat(m + '/{place}/x')") is None
+    os.chmod(folder, 0o700)
+    here = f"m + '/{place}"
+    assert stranger(statement.format(here, here)) == "EACCES"
+    assert sorted(os.listdir(folder)) in (["sub", "x"], ["group", "sub", "x"])
+
+
 @pytest.mark.parametrize(
     "statement", ["os.unlink({}/x')", "os.rename({}/x', {}/z')", "os.rename({}/own', {}/x')"]
 )

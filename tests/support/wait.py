@@ -19,3 +19,15 @@ def wait_for(condition: Callable[[], Any], timeout: float = 10.0, what: str = ""
             raise AssertionError(f"not within {timeout} s: {what or condition}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.02)
+
+
+def soon(condition: Callable[[], Any], what: str = "") -> None:
+    """For what was just changed in the store: the mount may tell what was for 50 ms more, but an
+    answer that is asked for later than that must be the new one."""
+    changed = time.monotonic()
+    while True:
+        asked = time.monotonic()
+        if condition():
+            return
+        assert asked - changed <= 0.05, f"not within 50 ms: {what or condition}"
+        time.sleep(0.001)
