@@ -305,7 +305,7 @@ int store_open(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
 
 static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_facts)
 {
-	struct verdict verdict;
+	struct verdict verdict = {.ephemeral = false}; /* only its opening asks for that */
 	struct facts facts;
 	int rc = facts_of_fd(file->fd, &facts);
 
