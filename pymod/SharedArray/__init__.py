@@ -11,6 +11,8 @@ Arrays outlive the processes that made them. Names are "x" or "shm://x" for an a
 the store, "file://path" for a file of any file system.
 """
 
+import sys as _sys
+
 try:
     import numpy as _numpy  # noqa: F401
 except ImportError as error:
@@ -48,6 +50,9 @@ from ._sharr import (
     writing,
 )
 from ._snapshot import snapshot
+
+if "distributed.protocol" in _sys.modules:  # a worker of Dask that is sent an array comes here
+    from . import dask as _dask  # noqa: F401
 
 __all__ = [
     "MS_ASYNC",

@@ -30,8 +30,8 @@ _NUMPY_1 = numpy.__version__.startswith("1.")
 _references = weakref.WeakKeyDictionary()
 _maps = weakref.WeakValueDictionary()
 
-# Functions that are asked whether whoever may get a pickle can attach the array; SharedArray.dask
-# adds one. Each gets (map, reference).
+# Functions that are asked whether all who may get a pickle can attach the array of a reference;
+# SharedArray.dask adds one.
 audiences = []
 
 
@@ -188,8 +188,8 @@ class SharedNDArray(numpy.ndarray):
         found = arguments_of(self)
         if found is None:
             return self.view(numpy.ndarray).__reduce_ex__(protocol)
-        arguments, owner = found
-        if all(sees(owner, arguments[0]) for sees in audiences):
+        arguments, _ = found
+        if all(can_attach(arguments[0]) for can_attach in audiences):
             return arrive, arguments
         return arrive_or_copy, (self.view(numpy.ndarray), *arguments)
 
