@@ -37,6 +37,7 @@ class Row:
     peer: list[str | Path]
     floor: list[str | Path] | None = None
     at_least: bool = False  # the goal is a speed to be kept, not a time to be beaten
+    within: bool = False  # both sides are this module's
 
     def ratio(self, ours: float, peer: float) -> float:
         return peer / ours if self.at_least else ours / peer
@@ -68,7 +69,7 @@ class Bench:
     def measure(self, row: Row, rounds: int) -> str:
         ours, peer, floor = [], [], []
         for _ in range(rounds):
-            peer.append(self.run(row.peer, ours=False))
+            peer.append(self.run(row.peer, ours=row.within))
             ours.append(self.run(row.ours, ours=True))
             if row.floor:
                 floor.append(self.run(row.floor, ours=True))
@@ -134,6 +135,19 @@ def together_rows() -> list[Row]:
         together("contended by 2 processes : the same", 1.0, "contended_2", 50_000),
         together("contended by 8 processes : the same", 1.0, "contended_8", 20_000),
         together("notify + wait, there and back : pipes", 1.0, "ping_pong", 10_000),
+    ]
+
+
+def sharing_rows() -> list[Row]:
+    return [
+        Row(
+            f"share() there and back : name by hand, {what}",
+            1.3,
+            worker("pass_shared", name, 3000),
+            worker("pass_name", name, 3000),
+            within=True,
+        )
+        for what, name in (("80 kB", "x"), ("256 MiB", "big"))
     ]
 
 
@@ -231,8 +245,9 @@ def main() -> int:
         )
         print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
         print(f"{'what (µs)':<44}{'floor':>12}{'peer':>12}{'sharr':>12}{'ratio':>9}  goal")
-        rows = [*module_rows(store), *together_rows(), *mount_rows(store, mounts[0])]
-        work = [(store, row) for row in [*rows, attach_row(mounts[0])]]
+        rows = [*module_rows(store), *together_rows(), *sharing_rows()]
+        rows += [*mount_rows(store, mounts[0]), attach_row(mounts[0])]
+        work = [(store, row) for row in rows]
         work += [(crowd, row) for row in [listed, *listing_rows(crowd, mounts[1])]]
         for of, row in work:
             if arguments.rows and not any(word in row.what for word in arguments.rows):

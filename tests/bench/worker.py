@@ -8,7 +8,9 @@ them has is written as its user would write it with the other.
 from __future__ import annotations
 
 import mmap
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -91,6 +93,58 @@ def copy(name, count):
     return timed(lambda: sa.copy(name) if OURS else sa.attach(name).copy(), count)
 
 
+def echo(receive, send, end):
+    """The other process: what arrives is attached, looked into, and sent back."""
+    while True:
+        message = end.recv_bytes()
+        if not message:
+            return
+        array = receive(message)
+        array[0] += 1
+        end.send_bytes(send(array))
+
+
+def passing(receive, send):
+    """To a process and back, as a pickle of what names the array, which this process holds; the
+    other one does not keep it."""
+
+    def row(name, count):
+        here, there = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(
+            target=echo, args=(receive, send, there)
+        )
+        process.start()
+
+        array = sa.attach(name)
+        if send is send_shared:
+            array = sa.share(array)
+
+        def step():
+            here.send_bytes(send(array))
+            receive(here.recv_bytes())[0]
+
+        took = timed(step, count)
+        here.send_bytes(b"")
+        process.join()
+        return took
+
+    return row
+
+
+def send_name(array):
+    return pickle.dumps(array.base.name)
+
+
+def receive_name(message):
+    return sa.attach(pickle.loads(message))
+
+
+def send_shared(array):
+    message = pickle.dumps(array)
+    assert len(message) <= 250
+    return message
+
+
 def list_all(name, count):
     return timed(sa.list, count)
 
@@ -154,6 +208,8 @@ ROWS = {
     "put_small": put(10_000),
     "put_big": put(1 << 23),
     "copy": copy,
+    "pass_name": passing(receive_name, send_name),
+    "pass_shared": passing(pickle.loads, send_shared),
     "list": list_all,
     "memory": memory,
     "read": read,
