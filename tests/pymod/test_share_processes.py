@@ -14,7 +14,7 @@ import cloudpickle
 import joblib
 import numpy as np
 import pytest
-from support.build import PYMOD, python_environment
+from support.build import PYMOD, ROOT, python_environment
 from support.remote import ProcessDied
 
 METHODS = ["fork", "spawn", "forkserver"]
@@ -212,11 +212,11 @@ def test_cloudpickle(shared):
 def test_ray(sa, shared, monkeypatch):
     assert importlib.util.find_spec("ray"), "not installed: ./dev test --slow does"
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # a token would be left in the user's home
     import ray
 
-    ray.init(
-        num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": str(PYMOD)}}
-    )
+    path = os.pathsep.join([str(PYMOD), str(ROOT / "tests")])
+    ray.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
     try:
         remote_mark, remote_back = ray.remote(mark), ray.remote(transposed)
         # Of ordinary arrays Ray makes read-only ones.
