@@ -21,12 +21,11 @@ char *lock_list_read(void)
 	char *text = NULL;
 	size_t room = 0;
 
-	/* As there is no zero in it, all of it is one "line". */
-	if (!file || (getdelim(&text, &room, '\0', file) < 0 && ferror(file))) {
-		free(text);
-		return NULL;
-	}
-	return text ? text : strdup("");
+	/* There is no zero in it, so that all is one "line". Without any lock `text` is no text. */
+	if (file && getdelim(&text, &room, '\0', file) >= 0)
+		return text;
+	free(text);
+	return file && !ferror(file) ? strdup("") : NULL;
 }
 
 /* A line: "5: OFDLCK ADVISORY  READ -1 00:1d:27 4611686018427387904 4611686018427387904". */
