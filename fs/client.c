@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 
@@ -102,6 +103,19 @@ bool client_will_act(pid_t thread)
 		if (number == looking[i])
 			return false;
 	return true;
+}
+
+int client_surely_may(const struct client *client, const struct stat *st)
+{
+	mode_t mode = st->st_mode;
+
+	if (client->uid == 0)
+		return R_OK | W_OK;
+	if (client->uid == st->st_uid)
+		return (int)(mode >> 6 & 6);
+	if (client->gid == st->st_gid)
+		return (int)(mode >> 3 & 6);
+	return (int)(mode & mode >> 3 & 6);
 }
 
 /* A mount's device by its id in the process's own mount namespace; 0: it has none such. */

@@ -9,7 +9,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+
+/* Who asks. */
+struct client {
+	pid_t thread;
+	uid_t uid;
+	gid_t gid;
+};
 
 /* The process of a thread; 0: unknown. */
 pid_t client_process(pid_t thread);
@@ -22,6 +30,12 @@ bool client_is_killed(pid_t thread);
  * by stat() and the like, or it can't be known.
  */
 bool client_will_act(pid_t thread);
+
+/*
+ * What the client is sure to be let do with a file, R_OK and W_OK, as far as it can be told without
+ * supplementary groups.
+ */
+int client_surely_may(const struct client *client, const struct stat *st);
 
 /*
  * Has the process a descriptor of the inode `ino` of the file system `device`? Asked while one is

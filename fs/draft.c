@@ -28,7 +28,7 @@ void draft_free(struct draft *draft)
 	free(draft);
 }
 
-struct draft *draft_new(const struct draft_client *client)
+struct draft *draft_new(const struct client *client)
 {
 	struct draft *draft = calloc(1, sizeof(*draft));
 
@@ -45,7 +45,7 @@ struct draft *draft_new(const struct draft_client *client)
  * It belongs to the client; a setgid directory hands its group down. The mode comes last, as chown
  * may change it.
  */
-static int hand_over(int dirfd, int fd, mode_t mode, const struct draft_client *client)
+static int hand_over(int dirfd, int fd, mode_t mode, const struct client *client)
 {
 	struct stat dir;
 
@@ -68,7 +68,7 @@ int draft_facts(const struct file *file, struct facts *ret_facts)
 }
 
 /* The file in the store, and the descriptor of it. */
-static int stage(int dirfd, mode_t mode, const struct draft_client *client, struct draft *draft,
+static int stage(int dirfd, mode_t mode, const struct client *client, struct draft *draft,
 		 int *ret_fd)
 {
 	CLEANUP_FREE struct name *place = draft_place(dirfd, "");
@@ -118,7 +118,7 @@ static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *n
 }
 
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
-		 const struct draft_client *client, struct inode **ret_inode,
+		 const struct client *client, struct inode **ret_inode,
 		 struct file **ret_file, struct facts *ret_facts)
 {
 	CLEANUP_FD int dirfd = -1;
@@ -158,7 +158,7 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
  * through others.
  */
 int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
-		 const struct draft_client *client, struct inode **ret_inode,
+		 const struct client *client, struct inode **ret_inode,
 		 struct facts *ret_facts)
 {
 	struct inode *inode;
@@ -337,7 +337,7 @@ void draft_release(struct fs *fs, struct file *file)
 }
 
 int draft_unlink(struct fs *fs, struct inode *dir, const char *name,
-		 const struct draft_client *client)
+		 const struct client *client)
 {
 	struct facts facts;
 	struct inode *inode;
@@ -388,7 +388,7 @@ static int check_target(struct fs *fs, struct inode *to, const char *to_name, un
 }
 
 int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
-		 const char *to_name, unsigned flags, const struct draft_client *client)
+		 const char *to_name, unsigned flags, const struct client *client)
 {
 	struct facts facts;
 	struct inode *inode;

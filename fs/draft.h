@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "client.h"
 #include "facts.h"
 #include "staging.h"
 
@@ -56,22 +57,15 @@ struct draft {
 	struct draft_attribute *attributes;
 };
 
-/* Who asks for what, as far as drafts are concerned. */
-struct draft_client {
-	pid_t thread;
-	uid_t uid;
-	gid_t gid;
-};
-
 /* An empty one, of which nothing is staged yet; to be freed by draft_free. NULL: no memory. */
-struct draft *draft_new(const struct draft_client *client);
+struct draft *draft_new(const struct client *client);
 
 /*
  * A new draft called `name` in `dir`, with one use of its file and one lookup of its inode.
  * -EEXIST: the name is taken in the store, or `exclusive` by another draft.
  */
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
-		 const struct draft_client *client, struct inode **ret_inode,
+		 const struct client *client, struct inode **ret_inode,
 		 struct file **ret_file, struct facts *ret_facts);
 
 /*
@@ -82,7 +76,7 @@ bool draft_exists(struct fs *fs, struct inode *dir, const char *name);
 
 /* Is there a draft of that name which this client may see? Counts a lookup. -ENOENT. */
 int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
-		 const struct draft_client *client, struct inode **ret_inode,
+		 const struct client *client, struct inode **ret_inode,
 		 struct facts *ret_facts);
 
 /* Is the file a draft that is not published? Its data end nowhere then. */
@@ -141,9 +135,9 @@ void draft_drop(struct file *file);
 
 /* Unlink or rename a draft that this client sees under that name. -ENOENT: there is none. */
 int draft_unlink(struct fs *fs, struct inode *dir, const char *name,
-		 const struct draft_client *client);
+		 const struct client *client);
 int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
-		 const char *to_name, unsigned flags, const struct draft_client *client);
+		 const char *to_name, unsigned flags, const struct client *client);
 
 /* The file goes: free what belongs to the draft. NULL is fine. */
 void draft_free(struct draft *draft);

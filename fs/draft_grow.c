@@ -56,7 +56,7 @@ static int copy_data(int source, int target, off_t bytes)
 
 static struct draft *new_draft(const struct file *first, const struct file *newest, pid_t thread)
 {
-	const struct draft_client client = {.thread = thread, .uid = first->draft->uid};
+	const struct client client = {.thread = thread, .uid = first->draft->uid};
 	struct draft *draft = draft_new(&client);
 
 	if (!draft)

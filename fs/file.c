@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "client.h"
 #include "draft.h"
 #include "ephemeral.h"
 #include "fs.h"
@@ -213,8 +214,10 @@ static struct file *acquire_draft(struct fs *fs, struct inode *inode)
 	return file;
 }
 
-int file_acquire(struct fs *fs, struct inode *inode, pid_t client, struct file **ret_file)
+int file_acquire(struct fs *fs, struct inode *inode, const struct client *client, int access,
+		 struct file **ret_file)
 {
+	bool retries = pins_waits(&fs->pins, client->thread);
 	CLEANUP_FD int path_fd = -1;
 	struct file *file = acquire_draft(fs, inode);
 	struct facts facts;
@@ -224,13 +227,13 @@ int file_acquire(struct fs *fs, struct inode *inode, pid_t client, struct file *
 		*ret_file = file;
 		return 0;
 	}
-	rc = store_open(fs, inode, client, &path_fd, &facts);
+	rc = store_open(fs, inode, client->thread, &path_fd, &facts);
 	if (rc < 0)
 		return rc;
 	if (!S_ISREG(facts.st.st_mode))
 		return -EISDIR;
-	if (!inode_is_as_reported(&fs->inodes, inode, &facts))
-		return store_expect(fs, inode, client);
+	if (!store_is_as_told(fs, inode, &facts, client, access, retries))
+		return store_expect(fs, inode, client->thread);
 	rc = way_check_above(fs, inode);
 	if (rc < 0)
 		return rc;
@@ -241,10 +244,10 @@ int file_acquire(struct fs *fs, struct inode *inode, pid_t client, struct file *
 			return rc;
 		file = file_install(fs, file);
 	}
-	/* From here on no listing has it kept for long. */
-	if (inode_unlist(&fs->inodes, inode)) {
+	/* From here on no listing has it kept for long, unless that comes at this very moment. */
+	if (inode_unlist(&fs->inodes, inode) && !retries) {
 		file_release(fs, file);
-		return store_expect(fs, inode, client);
+		return store_expect(fs, inode, client->thread);
 	}
 	*ret_file = file;
 	return 0;

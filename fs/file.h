@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+struct client;
 struct draft;
 struct fs;
 struct inode;
@@ -38,9 +40,11 @@ struct file {
 
 /*
  * A use of the inode's file, which is opened if it is not: -ESTALE if it is not as the kernel was
- * told last, so that the kernel looks again and retries. To be given back by file_release.
+ * told last, so that the kernel looks again and retries, once. access: what the client opens it for, R_OK,
+ * W_OK or both. To be given back by file_release.
  */
-int file_acquire(struct fs *fs, struct inode *inode, pid_t client, struct file **ret_file);
+int file_acquire(struct fs *fs, struct inode *inode, const struct client *client, int access,
+		 struct file **ret_file);
 
 /*
  * One use of a new file for a draft. The descriptor and the draft are the file's from here on, on

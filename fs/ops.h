@@ -7,6 +7,7 @@
 #ifndef SHARRFS_OPS_H
 #define SHARRFS_OPS_H
 
+#include "client.h"
 #include "fs.h"
 #include "fuse_api.h"
 
@@ -20,6 +21,13 @@ static inline struct fs *ops_fs(fuse_req_t req)
 static inline struct inode *ops_inode(fuse_req_t req, fuse_ino_t number)
 {
 	return inode_of(&ops_fs(req)->inodes, number);
+}
+
+static inline struct client ops_client(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct client){.thread = ctx->pid, .uid = ctx->uid, .gid = ctx->gid};
 }
 
 /* Answer with 0 or a negative errno. */

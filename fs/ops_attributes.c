@@ -14,12 +14,6 @@
 #include "store_at.h"
 #include "xattr.h"
 
-/* The thread that asks; 0: not known, as it is in another pid namespace. */
-static pid_t client_of(fuse_req_t req)
-{
-	return fuse_req_ctx(req)->pid;
-}
-
 static bool is_draft(struct fs *fs, struct inode *inode)
 {
 	struct file *file = file_peek(fs, inode);
@@ -46,26 +40,28 @@ static bool show_successor(struct fs *fs, const struct fuse_file_info *fi, off_t
 	       draft_grow_bytes(fs, file_of_handle(fi->fh), ret_bytes) == 0;
 }
 
-static void reply_attr(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi)
+static void reply_facts(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi,
+			struct facts *facts)
 {
 	struct fs *fs = ops_fs(req);
 	double timeout = timeout_of(fs, inode);
-	struct facts facts;
-	int rc = store_facts(fs, inode, client_of(req), &facts);
 
-	if (rc < 0) {
-		ops_reply(req, rc);
-		return;
-	}
-	inode_report(&fs->inodes, inode, &facts);
-	if (show_successor(fs, fi, &facts.st.st_size))
+	inode_report(&fs->inodes, inode, facts);
+	if (show_successor(fs, fi, &facts->st.st_size))
 		timeout = 0;
-	fuse_reply_attr(req, &facts.st, timeout);
+	fuse_reply_attr(req, &facts->st, timeout);
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	reply_attr(req, ops_inode(req, ino), fi);
+	struct inode *inode = ops_inode(req, ino);
+	struct facts facts;
+	int rc = store_facts(ops_fs(req), inode, fuse_req_ctx(req)->pid, &facts);
+
+	if (rc < 0)
+		ops_reply(req, rc);
+	else
+		reply_facts(req, inode, fi, &facts);
 }
 
 /* Only ftruncate() comes with a handle. */
@@ -85,16 +81,17 @@ static int resize_successor(struct fs *fs, const struct fuse_file_info *fi, off_
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi)
 {
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	const struct client client = ops_client(req);
 	struct inode *inode = ops_inode(req, ino);
+	struct facts facts;
 	int rc = resize_successor(ops_fs(req), fi, attr->st_size, &to_set);
 
 	if (rc == 0)
-		rc = setattr_apply(ops_fs(req), inode, attr, to_set, ctx->uid, ctx->pid);
+		rc = setattr_apply(ops_fs(req), inode, attr, to_set, &client, &facts);
 	if (rc < 0)
 		ops_reply(req, rc);
 	else
-		reply_attr(req, inode, fi);
+		reply_facts(req, inode, fi, &facts);
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -120,9 +117,10 @@ static void reply_value(fuse_req_t req, const char *value, size_t bytes, size_t 
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t room)
 {
+	const struct client client = ops_client(req);
 	CLEANUP_FREE char *value = NULL;
 	size_t bytes;
-	int rc = xattr_get(ops_fs(req), ops_inode(req, ino), client_of(req), name, &value, &bytes);
+	int rc = xattr_get(ops_fs(req), ops_inode(req, ino), &client, name, &value, &bytes);
 
 	if (rc < 0)
 		ops_reply(req, rc);
@@ -132,9 +130,10 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t room)
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t room)
 {
+	const struct client client = ops_client(req);
 	CLEANUP_FREE char *names = NULL;
 	size_t bytes;
-	int rc = xattr_list(ops_fs(req), ops_inode(req, ino), client_of(req), &names, &bytes);
+	int rc = xattr_list(ops_fs(req), ops_inode(req, ino), &client, &names, &bytes);
 
 	if (rc < 0)
 		ops_reply(req, rc);
@@ -145,11 +144,15 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t room)
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t bytes,
 		 int flags)
 {
-	ops_reply(req, xattr_set(ops_fs(req), ops_inode(req, ino), client_of(req), name, value,
-				 bytes, flags));
+	const struct client client = ops_client(req);
+
+	ops_reply(req,
+		  xattr_set(ops_fs(req), ops_inode(req, ino), &client, name, value, bytes, flags));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	ops_reply(req, xattr_remove(ops_fs(req), ops_inode(req, ino), client_of(req), name));
+	const struct client client = ops_client(req);
+
+	ops_reply(req, xattr_remove(ops_fs(req), ops_inode(req, ino), &client, name));
 }

@@ -100,10 +100,12 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs *fs = ops_fs(req);
 	struct file *file;
 	bool makers;
-	int rc = file_acquire(fs, ops_inode(req, ino), fuse_req_ctx(req)->pid, &file);
+	const struct client client = ops_client(req);
+	int access = access_of(fi->flags);
+	int rc = file_acquire(fs, ops_inode(req, ino), &client, access, &file);
 
 	if (rc == -ESTALE)
-		pins_set_access(&fs->pins, fuse_req_ctx(req)->pid, access_of(fi->flags));
+		pins_set_access(&fs->pins, client.thread, access);
 	if (rc < 0) {
 		ops_reply(req, rc);
 		return;

@@ -13,13 +13,6 @@
 #include "store_at.h"
 #include "way.h"
 
-static struct draft_client client_of(fuse_req_t req)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-
-	return (struct draft_client){.thread = ctx->pid, .uid = ctx->uid, .gid = ctx->gid};
-}
-
 static struct fuse_entry_param entry_of(const struct inode *inode, const struct facts *facts,
 					double entry_timeout, double attr_timeout)
 {
@@ -37,27 +30,10 @@ static struct fuse_entry_param entry_of_draft(const struct fs *fs, const struct 
 	return entry_of(inode, facts, 0, fs->timeouts.draft);
 }
 
-/*
- * What the client is sure to be let do with the file, as far as can be told without its
- * supplementary groups.
- */
-static int surely_allowed(const struct fuse_ctx *ctx, const struct stat *st)
-{
-	mode_t mode = st->st_mode;
-
-	if (ctx->uid == 0)
-		return R_OK | W_OK;
-	if (ctx->uid == st->st_uid)
-		return (int)(mode >> 6 & 6);
-	if (ctx->gid == st->st_gid)
-		return (int)(mode >> 3 & 6);
-	return (int)(mode & mode >> 3 & 6);
-}
-
 static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 		   struct fuse_entry_param *ret_entry)
 {
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	const struct client client = ops_client(req);
 	struct fs *fs = ops_fs(req);
 	bool wanted = pins_want(&fs->pins, parent, name);
 	CLEANUP_FD int dirfd = -1;
@@ -73,13 +49,16 @@ static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 			    : store_look(fs, dirfd, name, &facts);
 	if (rc == 0)
 		rc = inode_lookup(&fs->inodes, parent, name, &facts, &inode);
-	if (wanted)
-		pins_settle(&fs->pins, ctx->pid, parent, name,
-			    rc < 0 ? 0 : surely_allowed(ctx, &facts.st));
+	if (wanted && rc == -ENOENT)
+		pins_miss(&fs->pins, client.thread, parent, name);
 	if (rc < 0)
 		return rc;
-	if (wanted)
-		pins_hold(&fs->pins, parent, name, &facts.id, steal_fd(&fd));
+	if (wanted) {
+		int allowed = client_surely_may(&client, &facts.st);
+
+		pins_settle(&fs->pins, client.thread, parent, name, allowed);
+		pins_hold(&fs->pins, client.thread, parent, name, &facts.id, steal_fd(&fd));
+	}
 	*ret_entry = entry_of(inode, &facts, fs->timeouts.name, fs->timeouts.attributes);
 	return 0;
 }
@@ -88,7 +67,7 @@ static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 static int look_up_draft(fuse_req_t req, struct inode *parent, const char *name,
 			 struct fuse_entry_param *ret_entry)
 {
-	const struct draft_client client = client_of(req);
+	const struct client client = ops_client(req);
 	struct inode *inode;
 	struct facts facts;
 	int rc = draft_lookup(ops_fs(req), parent, name, &client, &inode, &facts);
@@ -162,7 +141,7 @@ static int reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi)
 {
-	const struct draft_client client = client_of(req);
+	const struct client client = ops_client(req);
 	struct fs *fs = ops_fs(req);
 	struct fuse_entry_param entry;
 	struct inode *inode;
@@ -191,7 +170,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 /* How GNU tar begins a file that has extended attributes: sets them, and opens it then. */
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	const struct draft_client client = client_of(req);
+	const struct client client = ops_client(req);
 	struct fs *fs = ops_fs(req);
 	struct fuse_entry_param entry;
 	struct inode *inode;
@@ -238,7 +217,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct draft_client client = client_of(req);
+	const struct client client = ops_client(req);
 	struct inode *dir = ops_inode(req, parent);
 	bool drafted = draft_exists(ops_fs(req), dir, name);
 	int rc = way_check(ops_fs(req), dir);
@@ -267,7 +246,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned flags)
 {
-	const struct draft_client client = client_of(req);
+	const struct client client = ops_client(req);
 	struct inode *from = ops_inode(req, parent);
 	struct inode *to = ops_inode(req, newparent);
 	bool drafted = draft_exists(ops_fs(req), from, name);

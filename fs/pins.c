@@ -35,7 +35,9 @@ static bool same_place(const struct pin_place *a, const struct pin_place *b)
 /* Under the lock, as all below that are static. */
 static void free_waiting(struct pins *pins, struct pin_waiting *waiting)
 {
-	*waiting = (struct pin_waiting){0};
+	if (waiting->fd >= 0)
+		close(waiting->fd);
+	*waiting = (struct pin_waiting){.fd = -1};
 	atomic_fetch_sub(&pins->used, 1);
 }
 
@@ -103,6 +105,8 @@ static struct pin_held *room_to_hold(struct pins *pins, const struct identity *i
 int pins_init(struct pins *pins)
 {
 	memset(pins, 0, sizeof(*pins));
+	for (int i = 0; i < PINS_WAITING; i++)
+		pins->waiting[i].fd = -1;
 	return -pthread_mutex_init(&pins->lock, NULL);
 }
 
@@ -120,13 +124,15 @@ void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, co
 		return;
 	pthread_mutex_lock(&pins->lock);
 	slot = room_to_wait(pins, client);
-	if (!slot->since_ns)
-		atomic_fetch_add(&pins->used, 1);
+	if (slot->since_ns)
+		free_waiting(pins, slot);
+	atomic_fetch_add(&pins->used, 1);
 	*slot = (struct pin_waiting){
 		.since_ns = now_ns(),
 		.client = client,
 		.place = place_of(parent, name),
 		.access = R_OK,
+		.fd = -1,
 	};
 	pthread_mutex_unlock(&pins->lock);
 }
@@ -142,17 +148,54 @@ void pins_set_access(struct pins *pins, pid_t client, int access)
 	pthread_mutex_unlock(&pins->lock);
 }
 
+/* Under the lock: what the client waits for, if it is in that place. */
+static struct pin_waiting *find_at(struct pins *pins, pid_t client, const struct inode *parent,
+				   const char *name)
+{
+	const struct pin_place place = place_of(parent, name);
+	struct pin_waiting *waiting = find_waiting(pins, client);
+
+	return waiting && same_place(&waiting->place, &place) ? waiting : NULL;
+}
+
 void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
 		 int allowed)
 {
-	const struct pin_place place = place_of(parent, name);
 	struct pin_waiting *waiting;
 
 	pthread_mutex_lock(&pins->lock);
-	waiting = find_waiting(pins, client);
-	if (waiting && same_place(&waiting->place, &place) && waiting->access & ~allowed)
+	waiting = find_at(pins, client, parent, name);
+	if (waiting)
+		waiting->missed = false;
+	if (waiting && waiting->access & ~allowed)
 		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
+}
+
+void pins_miss(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
+{
+	struct pin_waiting *waiting;
+
+	pthread_mutex_lock(&pins->lock);
+	waiting = find_at(pins, client, parent, name);
+	if (waiting && waiting->missed)
+		free_waiting(pins, waiting);
+	else if (waiting)
+		waiting->missed = true;
+	pthread_mutex_unlock(&pins->lock);
+}
+
+bool pins_waits(struct pins *pins, pid_t client)
+{
+	bool waits;
+
+	if (!atomic_load(&pins->used))
+		return false;
+	pthread_mutex_lock(&pins->lock);
+	free_older(pins, now_ns() - life_ns);
+	waits = find_waiting(pins, client);
+	pthread_mutex_unlock(&pins->lock);
+	return waits;
 }
 
 bool pins_want(struct pins *pins, const struct inode *parent, const char *name)
@@ -171,25 +214,49 @@ bool pins_want(struct pins *pins, const struct inode *parent, const char *name)
 	return wanted;
 }
 
-void pins_hold(struct pins *pins, const struct inode *parent, const char *name,
+/* Under the lock. */
+static void hold_for(struct pin_waiting *waiting, const struct identity *id, int fd)
+{
+	if (waiting->fd >= 0)
+		close(waiting->fd);
+	waiting->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	waiting->id = *id;
+}
+
+void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
 	       const struct identity *id, int fd)
 {
+	const struct pin_place place = place_of(parent, name);
+	struct pin_waiting *waiting;
 	struct pin_held *slot;
 
 	pthread_mutex_lock(&pins->lock);
+	waiting = find_at(pins, client, parent, name);
+	if (waiting)
+		hold_for(waiting, id, fd);
 	slot = room_to_hold(pins, id);
 	if (slot->since_ns)
 		free_held(pins, slot);
-	*slot = (struct pin_held){
-		.since_ns = now_ns(), .place = place_of(parent, name), .id = *id, .fd = fd};
+	*slot = (struct pin_held){.since_ns = now_ns(), .place = place, .id = *id, .fd = fd};
 	atomic_fetch_add(&pins->used, 1);
 	pthread_mutex_unlock(&pins->lock);
+}
+
+/* Under the lock: what is held of that file for who waits; -1: nothing. */
+static int find_for(struct pins *pins, const struct pin_waiting *waiting, const struct identity *id)
+{
+	const struct pin_held *held;
+
+	if (waiting->fd >= 0 && identity_equal(&waiting->id, id))
+		return waiting->fd;
+	held = find_held(pins, id);
+	return held && same_place(&held->place, &waiting->place) ? held->fd : -1;
 }
 
 int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum pins_use use)
 {
 	struct pin_waiting *waiting;
-	const struct pin_held *held;
+	int held;
 	int fd = -1;
 
 	if (!client || !atomic_load(&pins->used))
@@ -197,12 +264,10 @@ int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum p
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
 	waiting = find_waiting(pins, client);
-	held = waiting ? find_held(pins, id) : NULL;
-	if (held && !same_place(&held->place, &waiting->place))
-		held = NULL;
-	if (held)
-		fd = fcntl(held->fd, F_DUPFD_CLOEXEC, 0);
-	if (held && use == PINS_ACT)
+	held = waiting ? find_for(pins, waiting, id) : -1;
+	if (held >= 0)
+		fd = fcntl(held, F_DUPFD_CLOEXEC, 0);
+	if (held >= 0 && use == PINS_ACT)
 		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
 	return fd;

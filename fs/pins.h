@@ -49,7 +49,11 @@ struct pins {
 		int64_t since_ns; /* CLOCK_MONOTONIC; 0: free */
 		pid_t client;     /* a thread */
 		struct pin_place place;
-		int access; /* R_OK and W_OK: what it will ask for */
+		int access;  /* R_OK and W_OK: what it will ask for */
+		bool missed; /* its last lookup found nothing */
+		struct identity id;
+		int fd; /* what it found itself, which nobody else's takes the place of; owned; -1:
+			   nothing yet */
 	} waiting[PINS_WAITING];
 	struct pin_held {
 		int64_t since_ns;
@@ -69,17 +73,24 @@ void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, co
 void pins_set_access(struct pins *pins, pid_t client, int access);
 
 /*
- * A client looks the name up, and is sure to be let in for `allowed` (0: there is nothing). If that
- * is not what it waits for, the kernel may refuse it without a word to the daemon, and it waits no more.
+ * A client has looked the name up, and is sure to be let in for `allowed`. If that is not what it
+ * waits for, the kernel may refuse it without a word to the daemon, and it waits no more.
  */
 void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
 		 int allowed);
 
+/* A client has looked the name up in vain: the kernel does it twice, and then the client knows. */
+void pins_miss(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
+
+/* Was this client told ESTALE, and has not acted since? */
+bool pins_waits(struct pins *pins, pid_t client);
+
 /* Is what a lookup of this name finds to be held? */
 bool pins_want(struct pins *pins, const struct inode *parent, const char *name);
 
-/* Hold fd, which is of the file `id` that this name is, and the pins' from here on. */
-void pins_hold(struct pins *pins, const struct inode *parent, const char *name,
+/* Hold fd, which is of the file `id` that the client found by this name, and the pins' from here on.
+ */
+void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
 	       const struct identity *id, int fd);
 
 /*

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "client.h"
 #include "draft.h"
 #include "file.h"
 #include "fs.h"
@@ -105,19 +106,20 @@ static bool is_fixed(const struct inode *inode)
 }
 
 int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, int to_set,
-		  uid_t uid, pid_t client)
+		  const struct client *client, struct facts *ret_facts)
 {
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = is_fixed(inode) ? -EPERM : store_open_shown(fs, inode, client, &fd, &facts);
+	int rc =
+		is_fixed(inode) ? -EPERM : store_open_shown(fs, inode, client->thread, &fd, &facts);
 
 	if (rc == 0)
-		rc = check_owner(&facts, to_set, uid);
+		rc = check_owner(&facts, to_set, client->uid);
 	if (rc < 0)
 		return rc;
 	if (to_set & FUSE_SET_ATTR_SIZE)
 		rc = set_size(fs, inode, &facts, attr->st_size);
-	if (rc < 0)
-		return rc;
-	return apply(fd, &facts, attr, to_set);
+	if (rc == 0)
+		rc = apply(fd, &facts, attr, to_set);
+	return rc < 0 ? rc : store_facts_of(fs, inode, fd, ret_facts);
 }

@@ -9,11 +9,14 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+struct client;
+struct facts;
 struct fs;
 struct inode;
 
-/* to_set: libfuse's FUSE_SET_ATTR_… bits. */
+/* to_set: libfuse's FUSE_SET_ATTR_… bits. *ret_facts: what the file is then, as the mount shows it.
+ */
 int setattr_apply(struct fs *fs, struct inode *inode, const struct stat *attr, int to_set,
-		  uid_t uid, pid_t client);
+		  const struct client *client, struct facts *ret_facts);
 
 #endif

@@ -251,14 +251,26 @@ static int check_pinned(struct fs *fs, struct inode *inode, const struct facts *
 		rc = store_open_dir(fs, parent, &dirfd);
 	if (rc == 0)
 		rc = facts_of_name(dirfd, name, &there);
-	return rc == -ENOENT ? -ESTALE : rc;
+	return rc == -ESTALE ? -ENOENT : rc; /* its group is gone, too */
+}
+
+/* From the facts of `fd`, of which the inode is, to those that the mount shows. */
+static int show_inode(struct fs *fs, struct inode *inode, int fd, struct facts *facts)
+{
+	struct verdict verdict;
+	int rc = judge(fs, fd, facts, &verdict);
+
+	if (rc == 0)
+		rc = show(&verdict, facts);
+	if (rc == 0 && inode->view)
+		rc = npyview_show(fs, fd, &inode->id, facts);
+	return rc;
 }
 
 static int open_checked(struct fs *fs, struct inode *inode, int pinned_fd, int *ret_fd,
 			struct facts *ret_facts)
 {
 	CLEANUP_FD int fd = pinned_fd;
-	struct verdict verdict;
 	struct facts facts;
 	int rc = fd < 0 ? open_place(fs, inode, &fd) : 0;
 
@@ -270,11 +282,7 @@ static int open_checked(struct fs *fs, struct inode *inode, int pinned_fd, int *
 		return rc;
 	if (!inode->view && !identity_equal(&facts.id, &inode->id))
 		return -ESTALE;
-	rc = judge(fs, fd, &facts, &verdict);
-	if (rc == 0)
-		rc = show(&verdict, &facts);
-	if (rc == 0 && inode->view)
-		rc = npyview_show(fs, fd, &inode->id, &facts);
+	rc = show_inode(fs, inode, fd, &facts);
 	if (rc < 0)
 		return rc == -ENOENT ? -ESTALE : rc;
 	if (!identity_equal(&facts.id, &inode->id))
@@ -301,6 +309,17 @@ int store_open(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
 	int rc = open_checked(fs, inode, pinned_fd, ret_fd, ret_facts);
 
 	return rc == -ESTALE ? store_expect(fs, inode, client) : rc;
+}
+
+bool store_is_as_told(struct fs *fs, struct inode *inode, const struct facts *facts,
+		      const struct client *client, int access, bool retries)
+{
+	if (inode_is_as_reported(&fs->inodes, inode, facts))
+		return true;
+	if (!retries || access & ~client_surely_may(client, &facts->st))
+		return false;
+	inode_report(&fs->inodes, inode, facts);
+	return true;
 }
 
 static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_facts)
@@ -348,6 +367,20 @@ int store_facts(struct fs *fs, struct inode *inode, pid_t client, struct facts *
 	rc = facts_of_file(fs, file, ret_facts);
 	file_release(fs, file);
 	return rc;
+}
+
+int store_facts_of(struct fs *fs, struct inode *inode, int fd, struct facts *ret_facts)
+{
+	struct file *file = file_peek(fs, inode);
+	int rc;
+
+	if (file) {
+		rc = facts_of_file(fs, file, ret_facts);
+		file_release(fs, file);
+		return rc;
+	}
+	rc = facts_of_fd(fd, ret_facts);
+	return rc < 0 ? rc : show_inode(fs, inode, fd, ret_facts);
 }
 
 int store_open_shown(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,

@@ -17,6 +17,7 @@
 
 #include "facts.h"
 
+struct client;
 struct fs;
 struct inode;
 
@@ -59,6 +60,17 @@ int store_facts(struct fs *fs, struct inode *inode, pid_t client, struct facts *
  */
 int store_open_shown(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
 		     struct facts *ret_facts);
+
+/*
+ * May the client have `access`, though the kernel decided by what it was told last? Yes if that is
+ * so still. And `retries`, who has been told ESTALE already and would get it as an error: yes if
+ * it is sure to be let in by what is so now.
+ */
+bool store_is_as_told(struct fs *fs, struct inode *inode, const struct facts *facts,
+		      const struct client *client, int access, bool retries);
+
+/* Likewise, from such a descriptor: for what was just done by it, whatever the name is now. */
+int store_facts_of(struct fs *fs, struct inode *inode, int fd, struct facts *ret_facts);
 
 /* Open anew what a descriptor, O_PATH or not, is of. */
 int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd);

@@ -16,6 +16,7 @@
 #include "attrs.h"
 #include "bytes.h"
 #include "cleanup.h"
+#include "client.h"
 #include "draft.h"
 #include "file.h"
 #include "format.h"
@@ -33,7 +34,7 @@
 struct subject {
 	struct fs *fs;
 	struct inode *inode;
-	pid_t client;                   /* the thread that asks */
+	const struct client *client;
 	const struct facts *facts;      /* the file's own */
 	int fd;                         /* of an array, for reading */
 	const struct format_meta *meta; /* of an array; NULL for the root */
@@ -364,7 +365,7 @@ static int read_array(struct subject *subject, const struct attribute *attribute
 	CLEANUP_FD int fd = -1;
 	struct format_meta meta;
 	struct facts facts;
-	int rc = store_open_tail(subject->fs, subject->inode, subject->client, &fd, &facts);
+	int rc = store_open_tail(subject->fs, subject->inode, subject->client->thread, &fd, &facts);
 
 	if (rc == 0)
 		rc = format_read(fd, (uint64_t)facts.st.st_size, &meta);
@@ -409,8 +410,8 @@ static int get_of_array(struct subject *subject, const char *name, char **ret_va
 	return read_array(subject, attribute ? attribute : &user_attribute, ret_value, ret_bytes);
 }
 
-int xattr_get(struct fs *fs, struct inode *inode, pid_t client, const char *name, char **ret_value,
-	      size_t *ret_bytes)
+int xattr_get(struct fs *fs, struct inode *inode, const struct client *client, const char *name,
+	      char **ret_value, size_t *ret_bytes)
 {
 	struct subject subject = {.fs = fs, .inode = inode, .client = client};
 	const struct attribute *attribute;
@@ -443,7 +444,7 @@ static int print_names(FILE *out, const struct subject *subject)
 	return 0;
 }
 
-int xattr_list(struct fs *fs, struct inode *inode, pid_t client, char **ret_names,
+int xattr_list(struct fs *fs, struct inode *inode, const struct client *client, char **ret_names,
 	       size_t *ret_bytes)
 {
 	static const struct attribute names = {"", false, print_names};
@@ -482,8 +483,8 @@ static int check_settable(struct inode *inode, const char *name)
 	return 0;
 }
 
-int xattr_set(struct fs *fs, struct inode *inode, pid_t client, const char *name, const char *value,
-	      size_t bytes, int flags)
+int xattr_set(struct fs *fs, struct inode *inode, const struct client *client, const char *name,
+	      const char *value, size_t bytes, int flags)
 {
 	struct file *draft;
 	int rc = check_settable(inode, name);
@@ -500,7 +501,7 @@ int xattr_set(struct fs *fs, struct inode *inode, pid_t client, const char *name
 	return rc;
 }
 
-int xattr_remove(struct fs *fs, struct inode *inode, pid_t client, const char *name)
+int xattr_remove(struct fs *fs, struct inode *inode, const struct client *client, const char *name)
 {
 	if (is_user(name) && !strncmp(name, PREFIX, strlen(PREFIX)))
 		return -EPERM;

@@ -9,23 +9,24 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct client;
 struct fs;
 struct inode;
 
 /* The caller frees the value. */
-int xattr_get(struct fs *fs, struct inode *inode, pid_t client, const char *name, char **ret_value,
-	      size_t *ret_bytes);
+int xattr_get(struct fs *fs, struct inode *inode, const struct client *client, const char *name,
+	      char **ret_value, size_t *ret_bytes);
 
 /* Names with their NULs, one after the other; the caller frees. */
-int xattr_list(struct fs *fs, struct inode *inode, pid_t client, char **ret_names,
+int xattr_list(struct fs *fs, struct inode *inode, const struct client *client, char **ret_names,
 	       size_t *ret_bytes);
 
 /*
  * flags as those of setxattr. -EINVAL: the value makes no sense or does not fit the data; -EPERM:
  * it can't be set, or can't be removed.
  */
-int xattr_set(struct fs *fs, struct inode *inode, pid_t client, const char *name, const char *value,
-	      size_t bytes, int flags);
-int xattr_remove(struct fs *fs, struct inode *inode, pid_t client, const char *name);
+int xattr_set(struct fs *fs, struct inode *inode, const struct client *client, const char *name,
+	      const char *value, size_t bytes, int flags);
+int xattr_remove(struct fs *fs, struct inode *inode, const struct client *client, const char *name);
 
 #endif

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "attributes.h"
 #include "attrs.h"
 #include "cleanup.h"
+#include "client.h"
 #include "fs.h"
 #include "reinterpret.h"
 #include "rewrite.h"
@@ -97,18 +99,19 @@ static int change_at_once(int fd, const char *packed, size_t bytes)
 	return rc < 0 ? rc : attributes_change(fd, changes, count);
 }
 
-int xattr_change(struct fs *fs, struct inode *inode, pid_t client, const char *name,
+int xattr_change(struct fs *fs, struct inode *inode, const struct client *client, const char *name,
 		 const char *value, size_t bytes, int flags)
 {
 	struct change change = {.name = name, .value = value, .bytes = bytes, .flags = flags};
 	CLEANUP_FD int path_fd = -1;
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	int rc = store_open_shown(fs, inode, client, &path_fd, &facts);
+	bool retries = pins_waits(&fs->pins, client->thread);
+	int rc = store_open_shown(fs, inode, client->thread, &path_fd, &facts);
 
 	/* Who has it open was let in then. */
-	if (rc == 0 && !inode->file && !inode_is_as_reported(&fs->inodes, inode, &facts))
-		rc = store_expect(fs, inode, client);
+	if (rc == 0 && !inode->file && !store_is_as_told(fs, inode, &facts, client, W_OK, retries))
+		rc = store_expect(fs, inode, client->thread);
 	if (rc == 0)
 		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);
 	if (rc == 0 && !strcmp(name, "sharr.attrs"))

@@ -10,11 +10,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct client;
 struct fs;
 struct inode;
 
 /* name: without "user."; value NULL removes; flags as those of setxattr. */
-int xattr_change(struct fs *fs, struct inode *inode, pid_t client, const char *name,
+int xattr_change(struct fs *fs, struct inode *inode, const struct client *client, const char *name,
 		 const char *value, size_t bytes, int flags);
 
 #endif

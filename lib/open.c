@@ -9,7 +9,7 @@
 #include "cleanup.h"
 #include "mount.h"
 
-enum { READ_TRIES = 8, LEASE_TRIES = 10000 };
+enum { READ_TRIES = 8, OPEN_TRIES = 10000 };
 
 /*
  * What open says of a symlink, a directory, a socket or a device without a driver: it is there, and
@@ -101,14 +101,18 @@ static int look(int fd, enum where where, struct stat *ret_st)
 	return 0;
 }
 
-/* Somebody may have a lease on it for a moment (reap.c); without O_NONBLOCK a fifo would block. */
+/*
+ * Somebody may have a lease on it for a moment (reap.c); and through a mount the kernel looks at a
+ * name that is replaced all the time twice, and no more. Without O_NONBLOCK a fifo would block.
+ */
 static int open_now(int dir, const char *path, int flags)
 {
-	int fd;
+	int fd = -1;
 
-	for (int i = 0; (fd = openat(dir, path, flags)) < 0 && errno == EWOULDBLOCK; i++) {
-		if (i == LEASE_TRIES)
-			break;
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		fd = openat(dir, path, flags);
+		if (fd >= 0 || (errno != EWOULDBLOCK && errno != ESTALE))
+			return fd;
 		sched_yield();
 	}
 	return fd;

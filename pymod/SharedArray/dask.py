@@ -39,24 +39,18 @@ class _Reference:
         return _share.arrive, self.arguments
 
 
-def _living(module, kind):
-    """Dask keeps its clients and servers in sets, those that were closed too."""
-    known = getattr(sys.modules.get(f"distributed.{module}"), kind, None)
-    for one in list(getattr(known, "_instances", ())):
-        status = getattr(one, "status", None)
-        if getattr(status, "name", status) != "closed":
-            yield one
-
-
 def _schedulers():
     """Addresses of the schedulers that this process is connected to, or is."""
-    for one in (*_living("client", "Client"), *_living("worker", "Worker")):
-        # A client may have been given a host's name; the scheduler tells its address.
-        told = getattr(one, "_scheduler_identity", {}).get("address")
-        address = told or getattr(one.scheduler, "address", None)
-        if address:
-            yield address
-    for one in _living("scheduler", "Scheduler"):
+    for module, kind in (("client", "Client"), ("worker", "Worker")):
+        loaded = sys.modules.get(f"distributed.{module}")
+        for one in list(getattr(getattr(loaded, kind, None), "_instances", ())):
+            # A client may have been given a host's name; the scheduler tells its address.
+            told = getattr(one, "_scheduler_identity", {}).get("address")
+            address = told or getattr(one.scheduler, "address", None)
+            if address and getattr(one, "status", None) not in ("closed", "closing"):
+                yield address
+    loaded = sys.modules.get("distributed.scheduler")
+    for one in list(getattr(getattr(loaded, "Scheduler", None), "_instances", ())):
         if one.listeners:
             yield one.address
 

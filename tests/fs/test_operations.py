@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.wait import soon
 from support.build import native_environment
 
 pytestmark = pytest.mark.fuse
@@ -381,6 +382,7 @@ def test_access_is_what_the_bits_say(sa, store, mount, python):
     other = python(uid=NOBODY)
     for mode, rights in ((0o604, "r"), (0o602, "w"), (0o600, ""), (0o607, "rwx")):
         os.chmod(store / "x", mode)
+        soon(lambda mode=mode: os.stat(mounted / "x").st_mode & 0o777 == mode)
         for right, bit in (("r", os.R_OK), ("w", os.W_OK), ("x", os.X_OK)):
             asked = other.run("os.access(p, bit)", p=str(mounted / "x"), bit=bit)
             assert asked == (right in rights), (oct(mode), right)

@@ -213,18 +213,6 @@ def test_threads_of_one_process_pass_it_as_it_is(sa, shared):
         assert np.shares_memory(client.scatter(shared).result(60), shared)
 
 
-@pytest.mark.parametrize("processes", [False, True])
-def test_pickles_are_references_again_when_a_cluster_is_closed(sa, shared, processes):
-    import distributed
-    from SharedArray import dask
-
-    before = set(dask._schedulers())
-    how = {"processes": processes, "n_workers": 1, "dashboard_address": None}
-    with distributed.LocalCluster(**how) as cluster, distributed.Client(cluster):
-        assert set(dask._schedulers()) > before
-    assert set(dask._schedulers()) == before
-
-
 # Several hosts
 
 

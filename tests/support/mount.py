@@ -45,7 +45,9 @@ class Mount(os.PathLike):
         self._descriptors = how.pop("descriptors", None)
         self.path = how.pop("at", None) or Path(tempfile.mkdtemp(prefix="mount-", dir=area))
         assert not how, how
-        self.log = Path(tempfile.mkstemp(prefix="log-", dir=area)[1])
+        log, name = tempfile.mkstemp(prefix="log-", dir=area)
+        os.close(log)
+        self.log = Path(name)
         self.dead = False
         self.finished = False
         self._below = os.stat(self.path).st_dev
