@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.wait import soon
 from support.build import native_environment
+from support.wait import soon
 
 pytestmark = pytest.mark.fuse
 
