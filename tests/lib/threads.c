@@ -116,6 +116,18 @@ static void list(void)
 	REQUIRE(sharr_list(NULL, take, &count) == 0);
 }
 
+/* All creators live: this process. What is ephemeral may just have been let go by its last holder. */
+static int kept(const struct sharr_reaped *reaped, void *userdata)
+{
+	REQUIRE(reaped->outcome != SHARR_REAPED || strcmp(reaped->name, "passing") == 0);
+	return 0;
+}
+
+static void reap(unsigned *seed)
+{
+	REQUIRE(sharr_reap(NULL, rand_r(seed) % 2 ? SHARR_DEAD_CREATOR : 0, kept, NULL) == 0);
+}
+
 static void erase(const char *name)
 {
 	int r = sharr_delete(name);
@@ -277,6 +289,8 @@ static void *work(void *number)
 		snprintf(name, sizeof(name), "x%d", rand_r(&seed) % NAMES);
 		if (i % 200 == 100)
 			count_holders();
+		if (i % 200 == 150)
+			reap(&seed);
 		switch (rand_r(&seed) % 11) {
 		case 0:
 			list();
