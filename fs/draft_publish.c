@@ -105,6 +105,8 @@ static int give_name(struct fs *fs, struct file *file)
 		rc = npyview_store_name(dir, name, in_store);
 	if (rc == 0)
 		rc = store_open_dir(fs, dir, &dirfd);
+	if (rc == -ESTALE) /* its group is gone; nobody looks again for the sake of close() */
+		rc = -ENOENT;
 	if (rc == 0 && file->draft->grown_from >= 0)
 		rc = draft_grow_check_place(file->draft, dirfd, in_store);
 	if (rc < 0)

@@ -30,6 +30,21 @@ static struct fuse_entry_param entry_of_draft(const struct fs *fs, const struct 
 	return entry_of(inode, facts, 0, fs->timeouts.draft);
 }
 
+/*
+ * The group in which the client looks is another one by now: it is to walk again. A second time
+ * there was none for a moment, as when groups come and go.
+ */
+static int stale_group(struct fs *fs, struct inode *dir, pid_t client)
+{
+	CLEANUP_FREE char *name = NULL;
+	struct inode *parent;
+
+	if (inode_last_place(&fs->inodes, dir, &parent, &name) == 0 &&
+	    pins_give_up(&fs->pins, client, parent, name))
+		return -ENOENT;
+	return store_expect(fs, dir, client);
+}
+
 static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 		   struct fuse_entry_param *ret_entry)
 {
@@ -42,6 +57,8 @@ static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 	struct facts facts;
 	int rc = store_open_dir(fs, parent, &dirfd);
 
+	if (rc == -ESTALE)
+		return stale_group(fs, parent, client.thread);
 	if (rc == 0 && npyview_has(parent, name))
 		rc = npyview_look(fs, parent, dirfd, name, &fd, &facts);
 	else if (rc == 0)

@@ -185,6 +185,18 @@ void pins_miss(struct pins *pins, pid_t client, const struct inode *parent, cons
 	pthread_mutex_unlock(&pins->lock);
 }
 
+bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
+{
+	struct pin_waiting *waiting;
+
+	pthread_mutex_lock(&pins->lock);
+	waiting = find_at(pins, client, parent, name);
+	if (waiting)
+		free_waiting(pins, waiting);
+	pthread_mutex_unlock(&pins->lock);
+	return waiting;
+}
+
 bool pins_waits(struct pins *pins, pid_t client)
 {
 	bool waits;

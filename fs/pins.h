@@ -82,6 +82,9 @@ void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, co
 /* A client has looked the name up in vain: the kernel does it twice, and then the client knows. */
 void pins_miss(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
 
+/* Was this client told ESTALE of this name? Once more would be an error: it waits no more. */
+bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
+
 /* Was this client told ESTALE, and has not acted since? */
 bool pins_waits(struct pins *pins, pid_t client);
 

@@ -376,6 +376,16 @@ def test_rename_that_must_not_replace(sa, either, created, errno_of, renameat2):
     assert os.stat(either / "x").st_size == 3
 
 
+def test_group_that_became_another_makes_nothing_of_it(store, either, errno_of):
+    os.mkdir(store / "group")
+    descriptor = os.open(either / "group" / "x", os.O_CREAT | os.O_WRONLY)
+    os.write(descriptor, b"1" * 8)
+    os.rename(store / "group", store / "moved")
+    os.mkdir(store / "group")
+    assert errno_of(os.close, descriptor) == "ENOENT"
+    assert os.listdir(store / "group") == os.listdir(store / "moved") == []
+
+
 def test_group_that_is_renamed_takes_it_along(sa, either):
     os.mkdir(either / "a")
     with open(either / "a/x", "wb") as file:

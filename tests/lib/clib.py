@@ -60,6 +60,7 @@ class Info(ctypes.Structure):
         ("mode", ctypes.c_uint32),
         ("flags", c_uint),
         ("inode", ctypes.c_uint64),
+        ("changed_ns", ctypes.c_uint64),
     ]
 
 

@@ -265,8 +265,10 @@ def test_words_of_the_fixed_block(c, store):
     call("notify")
     assert words() == (0, 1, 0, 0)
     call("write_begin")
-    tag = (reader.meta.pidns & 0xFFFFF) << 12 | reader.meta.start_ticks & 0xFFF
-    owner = tag << 32 | os.getpid()
+    owner = words()[3]
+    assert owner & 0xFFFFFFFF == os.getpid()
+    assert owner >> 32 & 0xFFF == reader.meta.start_ticks & 0xFFF
+    assert owner >> 44 != 0  # of which only who is in the same namespaces makes anything
     assert words() == (0, 1, 1, owner)
     call("write_end")
     assert words() == (0, 1, 2, 0)
