@@ -35,9 +35,10 @@ struct counters {
  * rounds up to its tick, 1 to 10 ms.
  */
 struct timeouts {
-	double draft;       /* attributes of drafts, whose names are never kept */
+	double tick;        /* attributes of directories, which change with what is in them, and of
+			       drafts, whose names are never kept: so that a walk does not ask twice */
 	double name;        /* a name that was asked for alone */
-	double attributes;  /* likewise, of what is no draft */
+	double attributes;  /* likewise, of an array */
 	double listed;      /* names and attributes of a directory that is watched, … */
 	double listed_more; /* … and what is added for each in it: all are to hold until the last
 			       one is read */

@@ -30,7 +30,8 @@ static double timeout_of(struct fs *fs, struct inode *inode)
 {
 	if (inode->view)
 		return 0;
-	return is_draft(fs, inode) ? fs->timeouts.draft : fs->timeouts.attributes;
+	return inode->directory || is_draft(fs, inode) ? fs->timeouts.tick
+						       : fs->timeouts.attributes;
 }
 
 /* Of a handle that has a successor: its size is nobody else's, and not to be kept. */

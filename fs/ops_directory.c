@@ -69,7 +69,8 @@ static bool put_dot(struct listing *listing, const char *name, off_t next)
 	return true;
 }
 
-static void set_timeouts(const struct listing *listing, bool keep, struct fuse_entry_param *entry)
+static void set_timeouts(const struct listing *listing, const struct inode *inode, bool keep,
+			 struct fuse_entry_param *entry)
 {
 	const struct timeouts *timeouts = &ops_fs(listing->req)->timeouts;
 	double listed = timeouts->listed + timeouts->listed_more * (double)listing->count;
@@ -77,7 +78,9 @@ static void set_timeouts(const struct listing *listing, bool keep, struct fuse_e
 	if (listing->parent->view)
 		return; /* nothing of it is kept */
 	entry->entry_timeout = keep ? listed : timeouts->name;
-	entry->attr_timeout = keep ? listed : timeouts->attributes;
+	entry->attr_timeout = keep               ? listed
+			      : inode->directory ? timeouts->tick
+						 : timeouts->attributes;
 }
 
 static int put_plus(struct listing *listing, const char *name, const struct facts *facts,
@@ -98,7 +101,7 @@ static int put_plus(struct listing *listing, const char *name, const struct fact
 	if (rc < 0)
 		return rc;
 	entry.ino = inode_number(inode);
-	set_timeouts(listing, keep, &entry);
+	set_timeouts(listing, inode, keep, &entry);
 	listing->used += fuse_add_direntry_plus(listing->req, at, room, name, &entry, next);
 	return 0;
 }

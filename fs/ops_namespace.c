@@ -27,7 +27,7 @@ static struct fuse_entry_param entry_of(const struct inode *inode, const struct 
 static struct fuse_entry_param entry_of_draft(const struct fs *fs, const struct inode *inode,
 					      const struct facts *facts)
 {
-	return entry_of(inode, facts, 0, fs->timeouts.draft);
+	return entry_of(inode, facts, 0, fs->timeouts.tick);
 }
 
 /*
@@ -76,7 +76,8 @@ static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 		pins_settle(&fs->pins, client.thread, parent, name, allowed);
 		pins_hold(&fs->pins, client.thread, parent, name, &facts.id, steal_fd(&fd));
 	}
-	*ret_entry = entry_of(inode, &facts, fs->timeouts.name, fs->timeouts.attributes);
+	*ret_entry = entry_of(inode, &facts, fs->timeouts.name,
+			      inode->directory ? fs->timeouts.tick : fs->timeouts.attributes);
 	return 0;
 }
 

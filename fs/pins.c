@@ -116,7 +116,8 @@ void pins_deinit(struct pins *pins)
 	pthread_mutex_destroy(&pins->lock);
 }
 
-void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
+void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
+		 bool acts)
 {
 	struct pin_waiting *slot;
 
@@ -131,7 +132,8 @@ void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, co
 		.since_ns = now_ns(),
 		.client = client,
 		.place = place_of(parent, name),
-		.access = R_OK,
+		.access = acts ? R_OK : 0,
+		.acts = acts,
 		.fd = -1,
 	};
 	pthread_mutex_unlock(&pins->lock);
@@ -199,13 +201,15 @@ bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, c
 
 bool pins_waits(struct pins *pins, pid_t client)
 {
+	const struct pin_waiting *waiting;
 	bool waits;
 
 	if (!atomic_load(&pins->used))
 		return false;
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
-	waits = find_waiting(pins, client);
+	waiting = find_waiting(pins, client);
+	waits = waiting && waiting->acts;
 	pthread_mutex_unlock(&pins->lock);
 	return waits;
 }
@@ -276,10 +280,12 @@ int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum p
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
 	waiting = find_waiting(pins, client);
+	if (waiting && use == PINS_ACT && !waiting->acts)
+		waiting = NULL;
 	held = waiting ? find_for(pins, waiting, id) : -1;
 	if (held >= 0)
 		fd = fcntl(held, F_DUPFD_CLOEXEC, 0);
-	if (held >= 0 && use == PINS_ACT)
+	if (held >= 0 && (use == PINS_ACT || !waiting->acts))
 		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
 	return fd;

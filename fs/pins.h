@@ -50,6 +50,7 @@ struct pins {
 		pid_t client;     /* a thread */
 		struct pin_place place;
 		int access;  /* R_OK and W_OK: what it will ask for */
+		bool acts;   /* after attributes; else those are all that it wants */
 		bool missed; /* its last lookup found nothing */
 		struct identity id;
 		int fd; /* what it found itself, which nobody else's takes the place of; owned; -1:
@@ -66,8 +67,12 @@ struct pins {
 int pins_init(struct pins *pins);
 void pins_deinit(struct pins *pins);
 
-/* The client is about to be told ESTALE of this name. One of 0, which is unknown, gets nothing. */
-void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
+/*
+ * The client is about to be told ESTALE of this name. One of 0, which is unknown, gets nothing; one
+ * that does not act gets the attributes of what it finds, once.
+ */
+void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
+		 bool acts);
 
 /* What the client that was just told ESTALE wanted: R_OK, unless it is told here, W_OK or both. */
 void pins_set_access(struct pins *pins, pid_t client, int access);

@@ -29,7 +29,7 @@
  * that they came with, so that no walk finds a name that it may still use and has to ask for them.
  */
 static const struct timeouts timeouts_s = {
-	.draft = 0.000001,
+	.tick = 0.000001,
 	.name = 0.01,
 	.attributes = 0.03,
 	.listed = 1,

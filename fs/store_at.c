@@ -292,14 +292,19 @@ static int open_checked(struct fs *fs, struct inode *inode, int pinned_fd, int *
 	return 0;
 }
 
-int store_expect(struct fs *fs, struct inode *inode, pid_t client)
+static int expect(struct fs *fs, struct inode *inode, pid_t client, bool acts)
 {
 	CLEANUP_FREE char *name = NULL;
 	struct inode *parent;
 
 	if (inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
-		pins_expect(&fs->pins, client, parent, name);
+		pins_expect(&fs->pins, client, parent, name, acts);
 	return -ESTALE;
+}
+
+int store_expect(struct fs *fs, struct inode *inode, pid_t client)
+{
+	return expect(fs, inode, client, true);
 }
 
 int store_open(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd,
@@ -354,7 +359,7 @@ static int facts_of_place(struct fs *fs, struct inode *inode, pid_t client, stru
 	CLEANUP_FD int fd = -1;
 	int rc = open_checked(fs, inode, pinned_fd, &fd, ret_facts);
 
-	return rc == -ESTALE && client_will_act(client) ? store_expect(fs, inode, client) : rc;
+	return rc == -ESTALE ? expect(fs, inode, client, client_will_act(client)) : rc;
 }
 
 int store_facts(struct fs *fs, struct inode *inode, pid_t client, struct facts *ret_facts)

@@ -126,11 +126,24 @@ def _recipe(description):
     return recipe
 
 
+def _literal(text):
+    """ast.literal_eval, which in CPython 3.11 counts the depth of all threads together: SystemError
+    if another one comes in between, as when garbage that is collected lets the GIL go."""
+    for _ in range(100):
+        try:
+            return ast.literal_eval(text)
+        except SystemError as error:
+            raised = error
+    raise raised
+
+
 def from_text(text):
     """(recipe, dtype), or two None where this numpy can make nothing of it."""
     try:
-        recipe = _recipe(ast.literal_eval(text) if text[0] == "[" else text)
+        recipe = _recipe(_literal(text) if text[0] == "[" else text)
         return recipe, numpy.dtype(recipe)
+    except SystemError:
+        raise
     except Exception:  # whatever numpy and ast make of a text that somebody else wrote
         return None, None
 

@@ -226,6 +226,24 @@ def test_every_call_is_among_them(sa):
     assert [name for name in calls if f"self.sa.{name}(" not in made] == []
 
 
+def test_dtype_is_read_again_where_threads_disturb_each_other(sa, monkeypatch):
+    """It was void then, since whatever ast raised was taken for a fault of the text."""
+    dtypes = sys.modules["SharedArray._dtypes"]
+    literal_eval, failures = dtypes.ast.literal_eval, [SystemError("depth mismatch")] * 3
+
+    def disturbed(text):
+        if failures:
+            raise failures.pop()
+        return literal_eval(text)
+
+    monkeypatch.setattr(dtypes.ast, "literal_eval", disturbed)
+    text = "[('only_here', '<i4'), ('b', '<f8')]"
+    assert dtypes.from_text(text)[1] == np.dtype([("only_here", "<i4"), ("b", "<f8")])
+    failures.extend([SystemError("depth mismatch")] * 1000)
+    with pytest.raises(SystemError, match="depth mismatch"):
+        dtypes.from_text(text)
+
+
 def test_one_array_is_published_once(sa, hurried):
     """By two threads that come to the end of the same block."""
     for number in range(100):
