@@ -39,6 +39,13 @@ class _Reference:
         return _share.arrive, self.arguments
 
 
+def _is_over(one):
+    """Whether a client, worker or scheduler is closed: Dask keeps those in its sets, some of them
+    with an address or a listener. A client's status is a word, the others' an enumeration."""
+    status = getattr(one, "status", None)
+    return getattr(status, "name", status) in ("closed", "closing", "failed")
+
+
 def _schedulers():
     """Addresses of the schedulers that this process is connected to, or is."""
     for module, kind in (("client", "Client"), ("worker", "Worker")):
@@ -47,11 +54,11 @@ def _schedulers():
             # A client may have been given a host's name; the scheduler tells its address.
             told = getattr(one, "_scheduler_identity", {}).get("address")
             address = told or getattr(one.scheduler, "address", None)
-            if address and getattr(one, "status", None) not in ("closed", "closing"):
+            if address and not _is_over(one):
                 yield address
     loaded = sys.modules.get("distributed.scheduler")
     for one in list(getattr(getattr(loaded, "Scheduler", None), "_instances", ())):
-        if one.listeners:
+        if one.listeners and not _is_over(one):
             yield one.address
 
 
