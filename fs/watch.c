@@ -2,7 +2,6 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -50,13 +49,20 @@ static struct watch **find(struct watcher *watcher, int wd)
 	return at;
 }
 
+/* Under the lock: something has happened in it. Never 0, which stands for no watch. */
+static void note_event(struct watch *watch)
+{
+	if (!++watch->generation)
+		watch->generation = 1;
+}
+
 /* Under the lock. A directory that was renamed directly has an inode for each of its names. */
 static void hand_to(struct watch *watch, struct inode *dir)
 {
 	if (watch->dir)
 		watch->dir->watch = NULL;
 	watch->dir = dir;
-	watch->generation = watch->generation + 1 ? watch->generation + 1 : 1;
+	note_event(watch);
 	dir->watch = watch;
 }
 
@@ -111,7 +117,7 @@ static void forget_all(struct watcher *watcher)
 	pthread_mutex_lock(&inodes->lock);
 	for (int i = 0; i < BUCKET_COUNT; i++)
 		for (watch = watcher->buckets[i]; watch; watch = watch->next)
-			watch->generation = watch->generation + 1 ? watch->generation + 1 : 1;
+			note_event(watch);
 	pthread_mutex_unlock(&inodes->lock);
 	while ((count = inode_numbers(inodes, &bucket, numbers, NUMBERS_AT_ONCE)))
 		for (size_t i = 0; i < count; i++)
@@ -149,7 +155,7 @@ static void take_event(struct watcher *watcher, const struct inotify_event *even
 	if (*at && event->mask & IN_IGNORED) {
 		drop(at);
 	} else if (*at) {
-		(*at)->generation = (*at)->generation + 1 ? (*at)->generation + 1 : 1;
+		note_event(*at);
 		if ((*at)->dir && event->len)
 			inode = inode_find(inodes, (*at)->dir, event->name);
 		if (inode && inode->listed)
