@@ -79,6 +79,11 @@ def plain(info: Info) -> SimpleNamespace:
     return copied
 
 
+def lasting(info: SimpleNamespace) -> SimpleNamespace:
+    """Without changed_ns, which is as of each call: publishing itself moves a file's ctime."""
+    return SimpleNamespace(**{k: v for k, v in vars(info).items() if k != "changed_ns"})
+
+
 def descr_of(dtype) -> str:
     """As in an npy header: <f8, or the text of a list."""
     described = np.lib.format.dtype_to_descr(np.dtype(dtype))

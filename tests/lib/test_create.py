@@ -12,7 +12,7 @@ from errno import E2BIG, EACCES, EEXIST, EFBIG, EINVAL, EMFILE, ENOSPC, ENOTSUP,
 
 import numpy as np
 import pytest
-from lib.clib import READONLY, REPLACE, SPARSE, refused, spec_of
+from lib.clib import READONLY, REPLACE, SPARSE, lasting, refused, spec_of
 from lib.conftest import NOBODY
 from support.wait import wait_for
 
@@ -53,9 +53,11 @@ def test_info_of_what_was_made(c, store):
     assert (info.itemsize, info.nbytes, info.creator_pid) == (4, 48, os.getpid())
     assert (info.uid, info.gid) == (found.st_uid, found.st_gid)
     assert 0 <= found.st_mtime_ns - info.created_ns + 10**7 < 10**9
-    assert c.stat("x") == info
-    assert c.list() == [info]
-    assert c.attach("x").info == info
+    seen = c.stat("x")
+    assert lasting(seen) == lasting(info)
+    assert seen.changed_ns == found.st_ctime_ns >= info.changed_ns
+    assert c.list() == [seen]
+    assert c.attach("x").info == seen
 
 
 def test_is_exclusive(c, store):
