@@ -110,12 +110,12 @@ int client_surely_may(const struct client *client, const struct stat *st)
 	mode_t mode = st->st_mode;
 
 	if (client->uid == 0)
-		return R_OK | W_OK;
+		return R_OK | W_OK | X_OK;
 	if (client->uid == st->st_uid)
-		return (int)(mode >> 6 & 6);
+		return (int)(mode >> 6 & 7);
 	if (client->gid == st->st_gid)
-		return (int)(mode >> 3 & 6);
-	return (int)(mode & mode >> 3 & 6);
+		return (int)(mode >> 3 & 7);
+	return (int)(mode & mode >> 3 & 7);
 }
 
 /* A mount's device by its id in the process's own mount namespace; 0: it has none such. */

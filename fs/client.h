@@ -32,8 +32,8 @@ bool client_is_killed(pid_t thread);
 bool client_will_act(pid_t thread);
 
 /*
- * What the client is sure to be let do with a file, R_OK and W_OK, as far as it can be told without
- * supplementary groups.
+ * What the client is sure to be let do with a file (R_OK, W_OK) or directory (X_OK too), as far as
+ * it can be told without supplementary groups.
  */
 int client_surely_may(const struct client *client, const struct stat *st);
 

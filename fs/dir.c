@@ -10,16 +10,20 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "npyview.h"
 #include "store_at.h"
 
-int dir_open(struct fs *fs, struct inode *inode, struct dir **ret_dir)
+int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_dir)
 {
 	CLEANUP_FD int fd = -1;
+	struct facts facts;
 	struct dir *dir;
-	int rc = store_open_dir(fs, inode, &fd);
+	int rc = store_open(fs, npyview_store_dir(inode), client, &fd, &facts);
 
 	if (rc < 0)
 		return rc;
+	if (!S_ISDIR(facts.st.st_mode))
+		return -ENOTDIR;
 	dir = calloc(1, sizeof(*dir));
 	if (!dir)
 		return -ENOMEM;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct fs;
 struct inode;
@@ -27,7 +28,8 @@ struct dir {
 	size_t starts_room;
 };
 
-int dir_open(struct fs *fs, struct inode *inode, struct dir **ret_dir);
+/* `client`: as of store_open. */
+int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_dir);
 void dir_close(struct dir *dir);
 
 /* Under the lock: take a snapshot, instead of the one there is. */

@@ -108,18 +108,19 @@ static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *n
 		return rc;
 	if (store_hides(in_store) && !staging_is_hidden(in_store))
 		return -EPERM;
+	rc = store_look_taken(fs, dirfd, in_store, &facts);
 	/* It came after the kernel looked: without O_EXCL the kernel is to look again, and open it.
 	 */
-	if (!exclusive && store_look(fs, dirfd, in_store, &facts) == 0)
-		return -ESTALE;
-	if (facts_of_name(dirfd, in_store, &facts) == 0)
-		return -EEXIST; /* foreign files too, which the client does not see */
+	if (rc == 0)
+		return exclusive ? -EEXIST : -ESTALE;
+	if (rc != -ENOENT)
+		return rc;
 	return exclusive && draft_exists(fs, dir, name) ? -EEXIST : 0;
 }
 
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
-		 const struct client *client, struct inode **ret_inode,
-		 struct file **ret_file, struct facts *ret_facts)
+		 const struct client *client, struct inode **ret_inode, struct file **ret_file,
+		 struct facts *ret_facts)
 {
 	CLEANUP_FD int dirfd = -1;
 	struct draft *draft;
@@ -157,9 +158,8 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
  * Drafts are seen by the process that made them, and by root to be told of EEXIST; not by name
  * through others.
  */
-int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
-		 const struct client *client, struct inode **ret_inode,
-		 struct facts *ret_facts)
+int draft_lookup(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
+		 struct inode **ret_inode, struct facts *ret_facts)
 {
 	struct inode *inode;
 	struct file *file;
@@ -336,8 +336,7 @@ void draft_release(struct fs *fs, struct file *file)
 	pthread_mutex_unlock(&draft->lock);
 }
 
-int draft_unlink(struct fs *fs, struct inode *dir, const char *name,
-		 const struct client *client)
+int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struct client *client)
 {
 	struct facts facts;
 	struct inode *inode;
@@ -376,11 +375,13 @@ static int check_target(struct fs *fs, struct inode *to, const char *to_name, un
 		return rc;
 	if (store_hides(to_name) || flags & RENAME_EXCHANGE)
 		return -EPERM;
-	if (facts_of_name(dirfd, to_name, &target) < 0)
+	rc = store_look_taken(fs, dirfd, to_name, &target);
+	if (rc == -ENOENT)
 		return 0;
-	if (flags & RENAME_NOREPLACE || store_look(fs, dirfd, to_name, &target) < 0)
+	if (rc == 0 && flags & RENAME_NOREPLACE)
 		return -EEXIST;
-	rc = facts_of_fd(dirfd, &dir);
+	if (rc == 0)
+		rc = facts_of_fd(dirfd, &dir);
 	if (rc == 0 && dir.st.st_mode & S_ISVTX && uid != 0 && uid != target.st.st_uid &&
 	    uid != dir.st.st_uid)
 		rc = -EPERM;

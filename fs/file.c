@@ -234,9 +234,9 @@ int file_acquire(struct fs *fs, struct inode *inode, const struct client *client
 		return -EISDIR;
 	if (!store_is_as_told(fs, inode, &facts, client, access, retries))
 		return store_expect(fs, inode, client->thread);
-	rc = way_check_above(fs, inode);
+	rc = way_check_above(fs, inode, retries ? client : NULL);
 	if (rc < 0)
-		return rc;
+		return rc == -ESTALE ? store_expect(fs, inode, client->thread) : rc;
 	file = file_peek(fs, inode);
 	if (!file) {
 		rc = file_open(fs, inode, path_fd, &facts, &file);

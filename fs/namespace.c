@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "client.h"
 #include "fs.h"
 #include "npyview.h"
 #include "store_at.h"
@@ -65,16 +66,14 @@ int namespace_remove(struct fs *fs, struct inode *dir, const char *name, bool di
 static int check_target(struct fs *fs, int dirfd, const char *name, unsigned *flags, uid_t uid)
 {
 	struct facts target;
-	int rc = store_look(fs, dirfd, name, &target);
+	int rc = store_look_taken(fs, dirfd, name, &target);
 
 	if (rc == 0)
 		return *flags & RENAME_NOREPLACE ? -EEXIST : may_remove(dirfd, &target, uid);
-	if (rc != -ENOENT)
-		return rc;
-	if (*flags & RENAME_EXCHANGE)
+	if (*flags & RENAME_EXCHANGE && rc == -EEXIST)
 		return -ENOENT;
-	if (facts_of_name(dirfd, name, &target) == 0)
-		return -EEXIST;
+	if (*flags & RENAME_EXCHANGE || rc != -ENOENT)
+		return rc;
 	*flags |= RENAME_NOREPLACE;
 	return 0;
 }
@@ -147,13 +146,13 @@ static bool is_ours(const struct facts *made, int64_t since_ns)
 }
 
 /* A setgid directory hands its group down; else the group is the client's. */
-static int hand_over(int fd, const struct facts *made, mode_t mode, uid_t uid, gid_t gid)
+static int hand_over(int fd, const struct facts *made, mode_t mode, const struct client *client)
 {
 	bool inherits = made->st.st_mode & S_ISGID;
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fchownat(fd, "", uid, inherits ? (gid_t)-1 : gid, AT_EMPTY_PATH) < 0)
+	if (fchownat(fd, "", client->uid, inherits ? (gid_t)-1 : client->gid, AT_EMPTY_PATH) < 0)
 		return -errno;
 	if (chmod(path, (mode & 01777) | (inherits ? S_ISGID : 0)) < 0) /* fchmod takes no O_PATH */
 		return -errno;
@@ -169,8 +168,8 @@ static int64_t now_ns(void)
 	return timespec_ns(&now);
 }
 
-int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t mode, uid_t uid,
-		    gid_t gid)
+int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t mode,
+		    const struct client *client, struct facts *ret_facts)
 {
 	CLEANUP_FD int dirfd = -1;
 	CLEANUP_FD int fd = -1;
@@ -188,7 +187,9 @@ int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t m
 	fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	rc = fd < 0 ? -errno : facts_of_fd(fd, &made);
 	if (rc == 0)
-		rc = is_ours(&made, since_ns) ? hand_over(fd, &made, mode, uid, gid) : -ESTALE;
+		rc = is_ours(&made, since_ns) ? hand_over(fd, &made, mode, client) : -ESTALE;
+	if (rc == 0)
+		rc = facts_of_fd(fd, ret_facts);
 	if (rc < 0)
 		unlinkat(dirfd, name, AT_REMOVEDIR);
 	return rc;

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct client;
+struct facts;
 struct fs;
 struct inode;
 
@@ -20,8 +22,8 @@ int namespace_remove(struct fs *fs, struct inode *dir, const char *name, bool di
 int namespace_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
 		     const char *to_name, unsigned flags, uid_t uid);
 
-/* A new group, which belongs to the client. */
-int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t mode, uid_t uid,
-		    gid_t gid);
+/* A new group, which belongs to the client. Its facts are those of the directory in the store. */
+int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t mode,
+		    const struct client *client, struct facts *ret_facts);
 
 #endif

@@ -19,7 +19,7 @@ static struct dir *dir_of(const struct fuse_file_info *fi)
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dir *dir;
-	int rc = dir_open(ops_fs(req), ops_inode(req, ino), &dir);
+	int rc = dir_open(ops_fs(req), ops_inode(req, ino), ops_client(req).thread, &dir);
 
 	if (rc < 0) {
 		ops_reply(req, rc);

@@ -45,12 +45,41 @@ static int stale_group(struct fs *fs, struct inode *dir, pid_t client)
 	return store_expect(fs, dir, client);
 }
 
+/* Who changes a directory. */
+struct actor {
+	struct client client;
+	const struct client *retrier; /* the client, if it was told ESTALE and tries again */
+};
+
+/* Let it change that directory, unless this is another by now. */
+static int begin(fuse_req_t req, struct inode *dir, struct actor *ret_actor)
+{
+	struct client *client = &ret_actor->client;
+	struct fs *fs = ops_fs(req);
+
+	*client = ops_client(req);
+	ret_actor->retrier = pins_end(&fs->pins, client->thread) ? client : NULL;
+	return way_check(fs, dir, ret_actor->retrier);
+}
+
+/* What to tell an actor of `rc`: -ESTALE once only, as in stale_group(). */
+static int told_of(struct fs *fs, const struct actor *actor, struct inode *dir, int rc)
+{
+	CLEANUP_FD int fd = -1;
+
+	if (rc != -ESTALE)
+		return rc;
+	if (!actor->retrier)
+		return store_expect(fs, dir, actor->client.thread);
+	return store_open_dir(fs, dir, &fd) == -ESTALE ? -ENOENT : rc;
+}
+
 static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 		   struct fuse_entry_param *ret_entry)
 {
 	const struct client client = ops_client(req);
 	struct fs *fs = ops_fs(req);
-	bool wanted = pins_want(&fs->pins, parent, name);
+	bool wanted = pins_want(&fs->pins, client.thread, parent, name);
 	CLEANUP_FD int dirfd = -1;
 	CLEANUP_FD int fd = -1;
 	struct inode *inode;
@@ -67,13 +96,15 @@ static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 	if (rc == 0)
 		rc = inode_lookup(&fs->inodes, parent, name, &facts, &inode);
 	if (wanted && rc == -ENOENT)
-		pins_miss(&fs->pins, client.thread, parent, name);
+		pins_miss(&fs->pins, client.thread);
 	if (rc < 0)
 		return rc;
 	if (wanted) {
 		int allowed = client_surely_may(&client, &facts.st);
 
-		pins_settle(&fs->pins, client.thread, parent, name, allowed);
+		if (inode->directory && allowed & X_OK) /* a step on the way */
+			allowed |= R_OK | W_OK;
+		pins_settle(&fs->pins, client.thread, allowed);
 		pins_hold(&fs->pins, client.thread, parent, name, &facts.id, steal_fd(&fd));
 	}
 	*ret_entry = entry_of(inode, &facts, fs->timeouts.name,
@@ -95,8 +126,20 @@ static int look_up_draft(fuse_req_t req, struct inode *parent, const char *name,
 	return rc;
 }
 
-static void reply_entry(fuse_req_t req, struct inode *parent, const char *name)
+static void reply_entry(fuse_req_t req, int rc, const struct fuse_entry_param *entry)
 {
+	struct inode_table *inodes = &ops_fs(req)->inodes;
+
+	if (rc < 0)
+		ops_reply(req, rc);
+	else if (fuse_reply_entry(req, entry) < 0) /* interrupted: there will be no forget */
+		inode_forget(inodes, inode_of(inodes, entry->ino), 1);
+}
+
+/* What is not there is not cached: it may come at any moment. */
+void op_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
+{
+	struct inode *parent = ops_inode(req, parent_ino);
 	struct fs *fs = ops_fs(req);
 	bool drafted = draft_exists(fs, parent, name);
 	struct fuse_entry_param entry;
@@ -107,16 +150,7 @@ static void reply_entry(fuse_req_t req, struct inode *parent, const char *name)
 		if (rc == -ENOENT)
 			rc = look_up(req, parent, name, &entry);
 	}
-	if (rc < 0)
-		ops_reply(req, rc);
-	else if (fuse_reply_entry(req, &entry) < 0) /* interrupted: there will be no forget */
-		inode_forget(&fs->inodes, inode_of(&fs->inodes, entry.ino), 1);
-}
-
-/* What is not there is not cached: it may come at any moment. */
-void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	reply_entry(req, ops_inode(req, parent), name);
+	reply_entry(req, rc, &entry);
 }
 
 /* What mknod made, and nobody opened, goes with the kernel's last word of it. */
@@ -159,19 +193,20 @@ static int reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi)
 {
-	const struct client client = ops_client(req);
+	struct actor actor;
 	struct fs *fs = ops_fs(req);
 	struct fuse_entry_param entry;
 	struct inode *inode;
 	struct facts facts;
 	struct file *file;
-	int rc = way_check(fs, ops_inode(req, parent));
+	struct inode *dir = ops_inode(req, parent);
+	int rc = begin(req, dir, &actor);
 
 	if (rc == 0)
-		rc = draft_create(fs, ops_inode(req, parent), name, mode, fi->flags & O_EXCL,
-				  &client, &inode, &file, &facts);
+		rc = draft_create(fs, dir, name, mode, fi->flags & O_EXCL, &actor.client, &inode,
+				  &file, &facts);
 	if (rc < 0) {
-		ops_reply(req, rc);
+		ops_reply(req, told_of(fs, &actor, dir, rc));
 		return;
 	}
 	atomic_fetch_add_explicit(&fs->counters.opens, 1, memory_order_relaxed);
@@ -188,19 +223,21 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 /* How GNU tar begins a file that has extended attributes: sets them, and opens it then. */
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	const struct client client = ops_client(req);
+	struct actor actor;
 	struct fs *fs = ops_fs(req);
 	struct fuse_entry_param entry;
 	struct inode *inode;
 	struct facts facts;
 	struct file *file;
-	int rc = S_ISREG(mode) ? way_check(fs, ops_inode(req, parent)) : -EPERM;
+	struct inode *dir = ops_inode(req, parent);
+	int rc = begin(req, dir, &actor);
 
+	if (!S_ISREG(mode))
+		rc = -EPERM;
 	if (rc == 0)
-		rc = draft_create(fs, ops_inode(req, parent), name, mode, true, &client, &inode,
-				  &file, &facts);
+		rc = draft_create(fs, dir, name, mode, true, &actor.client, &inode, &file, &facts);
 	if (rc < 0) {
-		ops_reply(req, rc);
+		ops_reply(req, told_of(fs, &actor, dir, rc));
 		return;
 	}
 	draft_keep_unused(file);
@@ -221,64 +258,74 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	int rc = way_check(ops_fs(req), ops_inode(req, parent));
+	struct fuse_entry_param entry;
+	struct fs *fs = ops_fs(req);
+	struct inode *inode;
+	struct facts made;
+	struct actor actor;
+	struct inode *dir = ops_inode(req, parent);
+	int rc = begin(req, dir, &actor);
 
 	if (rc == 0)
-		rc = namespace_mkdir(ops_fs(req), ops_inode(req, parent), name, mode, ctx->uid,
-				     ctx->gid);
-	if (rc < 0)
-		ops_reply(req, rc);
-	else
-		reply_entry(req, ops_inode(req, parent), name);
+		rc = namespace_mkdir(fs, dir, name, mode, &actor.client, &made);
+	if (rc < 0) {
+		ops_reply(req, told_of(fs, &actor, dir, rc));
+		return;
+	}
+	if (look_up(req, dir, name, &entry) < 0) { /* somebody has removed it already */
+		rc = inode_lookup(&fs->inodes, dir, name, &made, &inode);
+		if (rc == 0)
+			entry = entry_of(inode, &made, 0, 0);
+	}
+	reply_entry(req, rc, &entry);
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct client client = ops_client(req);
+	struct actor actor;
 	struct inode *dir = ops_inode(req, parent);
 	bool drafted = draft_exists(ops_fs(req), dir, name);
-	int rc = way_check(ops_fs(req), dir);
+	int rc = begin(req, dir, &actor);
 
 	if (rc == 0)
-		rc = namespace_remove(ops_fs(req), dir, name, false, client.uid);
+		rc = namespace_remove(ops_fs(req), dir, name, false, actor.client.uid);
 	if (rc == -ENOENT && drafted) {
-		rc = draft_unlink(ops_fs(req), dir, name, &client);
+		rc = draft_unlink(ops_fs(req), dir, name, &actor.client);
 		if (rc == -ENOENT)
-			rc = namespace_remove(ops_fs(req), dir, name, false, client.uid);
+			rc = namespace_remove(ops_fs(req), dir, name, false, actor.client.uid);
 	}
-	ops_reply(req, rc);
+	ops_reply(req, told_of(ops_fs(req), &actor, dir, rc));
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	uid_t uid = fuse_req_ctx(req)->uid;
+	struct actor actor;
 	struct inode *dir = ops_inode(req, parent);
-	int rc = way_check(ops_fs(req), dir);
+	int rc = begin(req, dir, &actor);
 
 	if (rc == 0)
-		rc = namespace_remove(ops_fs(req), dir, name, true, uid);
-	ops_reply(req, rc);
+		rc = namespace_remove(ops_fs(req), dir, name, true, actor.client.uid);
+	ops_reply(req, told_of(ops_fs(req), &actor, dir, rc));
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned flags)
 {
-	const struct client client = ops_client(req);
+	struct actor actor;
+	struct fs *fs = ops_fs(req);
 	struct inode *from = ops_inode(req, parent);
 	struct inode *to = ops_inode(req, newparent);
-	bool drafted = draft_exists(ops_fs(req), from, name);
-	int rc = way_check(ops_fs(req), from);
+	bool drafted = draft_exists(fs, from, name);
+	int rc = begin(req, from, &actor);
 
 	if (rc == 0)
-		rc = way_check(ops_fs(req), to);
+		rc = way_check(fs, to, actor.retrier);
 	if (rc == 0)
-		rc = namespace_rename(ops_fs(req), from, name, to, newname, flags, client.uid);
+		rc = namespace_rename(fs, from, name, to, newname, flags, actor.client.uid);
 	if (rc == -ENOENT && drafted) {
-		rc = draft_rename(ops_fs(req), from, name, to, newname, flags, &client);
+		rc = draft_rename(fs, from, name, to, newname, flags, &actor.client);
 		if (rc == -ENOENT)
-			rc = namespace_rename(ops_fs(req), from, name, to, newname, flags,
-					      client.uid);
+			rc = namespace_rename(fs, from, name, to, newname, flags, actor.client.uid);
 	}
-	ops_reply(req, rc);
+	ops_reply(req, told_of(fs, &actor, to, told_of(fs, &actor, from, rc)));
 }

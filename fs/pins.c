@@ -150,23 +150,12 @@ void pins_set_access(struct pins *pins, pid_t client, int access)
 	pthread_mutex_unlock(&pins->lock);
 }
 
-/* Under the lock: what the client waits for, if it is in that place. */
-static struct pin_waiting *find_at(struct pins *pins, pid_t client, const struct inode *parent,
-				   const char *name)
-{
-	const struct pin_place place = place_of(parent, name);
-	struct pin_waiting *waiting = find_waiting(pins, client);
-
-	return waiting && same_place(&waiting->place, &place) ? waiting : NULL;
-}
-
-void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
-		 int allowed)
+void pins_settle(struct pins *pins, pid_t client, int allowed)
 {
 	struct pin_waiting *waiting;
 
 	pthread_mutex_lock(&pins->lock);
-	waiting = find_at(pins, client, parent, name);
+	waiting = find_waiting(pins, client);
 	if (waiting)
 		waiting->missed = false;
 	if (waiting && waiting->access & ~allowed)
@@ -174,12 +163,12 @@ void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, co
 	pthread_mutex_unlock(&pins->lock);
 }
 
-void pins_miss(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
+void pins_miss(struct pins *pins, pid_t client)
 {
 	struct pin_waiting *waiting;
 
 	pthread_mutex_lock(&pins->lock);
-	waiting = find_at(pins, client, parent, name);
+	waiting = find_waiting(pins, client);
 	if (waiting && waiting->missed)
 		free_waiting(pins, waiting);
 	else if (waiting)
@@ -189,41 +178,57 @@ void pins_miss(struct pins *pins, pid_t client, const struct inode *parent, cons
 
 bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
 {
+	const struct pin_place place = place_of(parent, name);
 	struct pin_waiting *waiting;
 
 	pthread_mutex_lock(&pins->lock);
-	waiting = find_at(pins, client, parent, name);
+	waiting = find_waiting(pins, client);
+	if (waiting && !same_place(&waiting->place, &place))
+		waiting = NULL;
 	if (waiting)
 		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
 	return waiting;
 }
 
-bool pins_waits(struct pins *pins, pid_t client)
+static bool waits(struct pins *pins, pid_t client, bool end)
 {
-	const struct pin_waiting *waiting;
-	bool waits;
+	struct pin_waiting *waiting;
+	bool acts;
 
 	if (!atomic_load(&pins->used))
 		return false;
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
 	waiting = find_waiting(pins, client);
-	waits = waiting && waiting->acts;
+	acts = waiting && waiting->acts;
+	if (acts && end)
+		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
-	return waits;
+	return acts;
 }
 
-bool pins_want(struct pins *pins, const struct inode *parent, const char *name)
+bool pins_waits(struct pins *pins, pid_t client)
+{
+	return waits(pins, client, false);
+}
+
+bool pins_end(struct pins *pins, pid_t client)
+{
+	return waits(pins, client, true);
+}
+
+bool pins_want(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
 {
 	struct pin_place place;
-	bool wanted = false;
+	bool wanted;
 
 	if (!atomic_load(&pins->used))
 		return false;
 	place = place_of(parent, name);
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
+	wanted = find_waiting(pins, client);
 	for (int i = 0; i < PINS_WAITING && !wanted; i++)
 		wanted = pins->waiting[i].since_ns && same_place(&pins->waiting[i].place, &place);
 	pthread_mutex_unlock(&pins->lock);
@@ -247,7 +252,7 @@ void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, cons
 	struct pin_held *slot;
 
 	pthread_mutex_lock(&pins->lock);
-	waiting = find_at(pins, client, parent, name);
+	waiting = find_waiting(pins, client);
 	if (waiting)
 		hold_for(waiting, id, fd);
 	slot = room_to_hold(pins, id);

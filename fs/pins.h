@@ -78,14 +78,13 @@ void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, co
 void pins_set_access(struct pins *pins, pid_t client, int access);
 
 /*
- * A client has looked the name up, and is sure to be let in for `allowed`. If that is not what it
+ * A client has looked a name up, and is sure to be let in for `allowed`. If that is not what it
  * waits for, the kernel may refuse it without a word to the daemon, and it waits no more.
  */
-void pins_settle(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
-		 int allowed);
+void pins_settle(struct pins *pins, pid_t client, int allowed);
 
-/* A client has looked the name up in vain: the kernel does it twice, and then the client knows. */
-void pins_miss(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
+/* A client has looked a name up in vain: the kernel does it twice, and then the client knows. */
+void pins_miss(struct pins *pins, pid_t client);
 
 /* Was this client told ESTALE of this name? Once more would be an error: it waits no more. */
 bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
@@ -93,11 +92,16 @@ bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, c
 /* Was this client told ESTALE, and has not acted since? */
 bool pins_waits(struct pins *pins, pid_t client);
 
-/* Is what a lookup of this name finds to be held? */
-bool pins_want(struct pins *pins, const struct inode *parent, const char *name);
+/* Likewise, and from now on it has: for what takes nothing of what is held. */
+bool pins_end(struct pins *pins, pid_t client);
 
-/* Hold fd, which is of the file `id` that the client found by this name, and the pins' from here on.
+/*
+ * Is what this client finds by this name to be held? All that a waiting one looks up on its way is,
+ * the last of it for itself; and what anyone finds in a place that is waited for.
  */
+bool pins_want(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
+
+/* Hold fd, which is of the file `id` that the client found so, and the pins' from here on. */
 void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
 	       const struct identity *id, int fd);
 

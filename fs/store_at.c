@@ -17,6 +17,8 @@
 #include "npyview.h"
 #include "staging.h"
 
+enum { LOOK_TRIES = 10 };
+
 bool store_hides(const char *name)
 {
 	return name[0] == '#' || staging_is_hidden(name) || !strcmp(name, NPYVIEW_NAME);
@@ -203,6 +205,25 @@ int store_look(struct fs *fs, int dirfd, const char *name, struct facts *ret_fac
 	if (rc == 0)
 		*ret_facts = facts;
 	return rc;
+}
+
+int store_look_taken(struct fs *fs, int dirfd, const char *name, struct facts *ret_facts)
+{
+	struct facts before;
+	struct facts after;
+	int rc = facts_of_name(dirfd, name, &before);
+	int tries;
+
+	for (tries = 0; rc == 0 && tries < LOOK_TRIES; tries++) {
+		rc = store_look(fs, dirfd, name, ret_facts);
+		if (rc != -ENOENT)
+			return rc;
+		rc = facts_of_name(dirfd, name, &after);
+		if (rc == 0 && identity_equal(&before.id, &after.id))
+			return -EEXIST;
+		before = after; /* another came: it may be an array */
+	}
+	return rc < 0 ? rc : -EEXIST;
 }
 
 /* The inode's own file, not yet compared with it. */

@@ -2,13 +2,15 @@
 #include "way.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "cleanup.h"
+#include "client.h"
 #include "fs.h"
 #include "fuse_api.h"
 #include "store_at.h"
 
-static int check(struct fs *fs, struct inode *dir)
+static int check(struct fs *fs, struct inode *dir, const struct client *retrier)
 {
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
@@ -18,8 +20,10 @@ static int check(struct fs *fs, struct inode *dir)
 		return 0;
 	rc = store_open(fs, dir, 0, &fd, &facts);
 	if (rc < 0)
-		return rc;
+		return rc == -ESTALE && retrier ? -ENOENT : rc;
 	if (inode_is_as_reported(&fs->inodes, dir, &facts))
+		return 0;
+	if (retrier && client_surely_may(retrier, &facts.st) == (R_OK | W_OK | X_OK))
 		return 0;
 	/* The root is never looked up: its attributes are asked for only if they are not valid. */
 	if (dir->root)
@@ -27,7 +31,7 @@ static int check(struct fs *fs, struct inode *dir)
 	return -ESTALE;
 }
 
-int way_check_above(struct fs *fs, struct inode *inode)
+int way_check_above(struct fs *fs, struct inode *inode, const struct client *retrier)
 {
 	struct inode *dir = inode_parent(&fs->inodes, inode);
 	int rc = 0;
@@ -36,16 +40,16 @@ int way_check_above(struct fs *fs, struct inode *inode)
 		struct inode *above = inode_parent(&fs->inodes, dir);
 
 		if (rc == 0)
-			rc = check(fs, dir);
+			rc = check(fs, dir, retrier);
 		inode_unref(&fs->inodes, dir);
 		dir = above;
 	}
 	return rc;
 }
 
-int way_check(struct fs *fs, struct inode *dir)
+int way_check(struct fs *fs, struct inode *dir, const struct client *retrier)
 {
-	int rc = check(fs, dir);
+	int rc = check(fs, dir, retrier);
 
-	return rc < 0 ? rc : way_check_above(fs, dir);
+	return rc < 0 ? rc : way_check_above(fs, dir, retrier);
 }

@@ -41,6 +41,8 @@ class Wrong(Exception):
 
 def check(data, where: str) -> None:
     """All of one array, of the size that it says."""
+    if len(data) % 8:
+        raise Wrong(f"{where}: {len(data)} bytes, {bytes(data[:16]).hex()}")
     elements = np.frombuffer(data, np.uint64)
     kinds = np.unique(elements >> np.uint64(8))
     if len(kinds) != 1 or int(kinds[0]) >> 32 != len(elements):
@@ -189,7 +191,8 @@ class StoreWorker(Worker):
             array[:] = new
 
     def attach(self) -> None:
-        check(sa.attach(self.name(), ro=True).tobytes(), "attached")
+        array = sa.attach(self.name(), ro=True)
+        check(array.tobytes(), f"attached, {array.dtype} of {array.shape}")
 
     def write(self) -> None:
         raw = sa.attach(self.name()).view(np.uint8)
@@ -235,7 +238,7 @@ class MountWorker(Worker):
             self.reinterpret_open: GONE,
             self.annotate: GONE,
             self.annotate_not: GONE | {errno.ENODATA},
-            self.attributes: GONE | {errno.ENODATA},
+            self.attributes: GONE,
             self.walk: GONE,
             self.load_npy: GONE,
             self.delete: GONE,
@@ -318,7 +321,12 @@ class MountWorker(Worker):
             if not all(n.isdigit() for n in shape):
                 raise Wrong(f"shape {shape}")
             os.listxattr(file.fileno())
-        value = os.getxattr(path, f"user.note{self.random.randrange(3)}")
+        try:
+            value = os.getxattr(path, f"user.note{self.random.randrange(3)}")
+        except OSError as error:
+            if error.errno != errno.ENODATA:
+                raise
+            value = b""
         if len(set(value)) > 1:
             raise Wrong(f"attribute {value!r}")
 
