@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -91,13 +92,34 @@ static const int looking[] = {
 	SYS_faccessat,  SYS_faccessat2, SYS_statx,
 };
 
-/* The thread waits for this daemon's answer, so that /proc can tell in which call it does. */
+/*
+ * In which system call the thread waits for this daemon's answer; -1: it can't be known. On a busy
+ * machine it may take its time to fall asleep after it has asked.
+ */
+static int call_of(pid_t thread)
+{
+	const struct timespec pause = {.tv_nsec = 200 * 1000};
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		CLEANUP_STREAM FILE *call = open_proc(thread, "syscall");
+		char line[256];
+		int number = -1;
+
+		if (!call || !fgets(line, sizeof(line), call))
+			return -1;
+		if (sscanf(line, "%d", &number) == 1)
+			return number;
+		nanosleep(&pause, NULL); /* "running" */
+	}
+	return -1;
+}
+
 bool client_will_act(pid_t thread)
 {
-	CLEANUP_STREAM FILE *call = thread ? open_proc(thread, "syscall") : NULL;
-	int number;
+	int number = thread ? call_of(thread) : -1;
 
-	if (!call || fscanf(call, "%d", &number) != 1 || number < 0)
+	if (number < 0)
 		return false;
 	for (size_t i = 0; i < sizeof(looking) / sizeof(looking[0]); i++)
 		if (number == looking[i])

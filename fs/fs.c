@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -13,6 +14,7 @@ int fs_init(struct fs *fs, const char *path)
 {
 	CLEANUP_FD int root_fd = -1;
 	CLEANUP_FD int proc_fd = -1;
+	struct statvfs mounted;
 	struct facts root;
 	int rc;
 
@@ -26,6 +28,9 @@ int fs_init(struct fs *fs, const char *path)
 	rc = facts_of_fd(root_fd, &root);
 	if (rc < 0)
 		return rc;
+	if (fstatvfs(root_fd, &mounted) < 0)
+		return -errno;
+	fs->no_devices = mounted.f_flag & ST_NODEV;
 	rc = io_buffers_init(&fs->buffers);
 	if (rc < 0)
 		return rc;

@@ -48,6 +48,7 @@ struct fs {
 	const char *store; /* absolute path, as text only: the way in is root_fd; owned by the
 			      options */
 	int root_fd;       /* the store's directory, readable; owned */
+	bool no_devices;   /* it is mounted so that none in it can be opened (nodev) */
 	int proc_fd; /* /proc/self/fd, through which O_PATH descriptors are opened anew; owned */
 	uint64_t mount_device; /* st_dev of the mount, by which /proc/PID/maps name a map that was
 				  made through it */
