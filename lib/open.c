@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -63,7 +64,9 @@ static int read_through_mount(struct opened *opened)
 
 /*
  * Asking whether a file is on a sharrfs costs a system call, so that in a store, which may be a mount
- * too, only what looks foreign is asked.
+ * too, only what looks foreign is asked. Elsewhere its attribute is asked for at once: on a sharrfs
+ * that is what is wanted, and on any other file it would be there only if one who may write to the
+ * file, and so to all of the array, had set it.
  */
 static int read_meta_of(enum where where, struct opened *opened)
 {
@@ -74,22 +77,27 @@ static int read_meta_of(enum where where, struct opened *opened)
 		r = read_meta(opened);
 		return r == -EBADMSG && mount_is_fuse(opened->fd) ? read_through_mount(opened) : r;
 	}
-	r = where == IN_MOUNT || mount_is_fuse(opened->fd) ? read_through_mount(opened) : -ENODATA;
+	r = read_through_mount(opened);
 	if (r == -ENODATA)
 		return where == IN_MOUNT ? -EBADMSG : read_meta(opened);
 	return r;
 }
 
-/* Through a mount as the kernel knows it: an array's size and kind do not change. */
+/*
+ * Through a mount as the kernel knows it: an array's size and kind do not change. The time of the
+ * last access is what it does not know, once an array has been mapped.
+ */
 static int look(int fd, enum where where, struct stat *ret_st)
 {
+	const int flags = AT_EMPTY_PATH | (where == IN_MOUNT ? AT_STATX_DONT_SYNC : 0);
 	struct statx stx;
 
-	if (where != IN_MOUNT)
+	if (where == IN_STORE)
 		return fstat(fd, ret_st) < 0 ? -errno : 0;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &stx) < 0)
+	if (statx(fd, "", flags, STATX_BASIC_STATS & ~STATX_ATIME, &stx) < 0)
 		return -errno;
 	*ret_st = (struct stat){
+		.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
 		.st_mode = stx.stx_mode,
 		.st_ino = stx.stx_ino,
 		.st_nlink = stx.stx_nlink,
