@@ -16,25 +16,49 @@
 #include "open.h"
 #include "whole.h"
 
-int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta,
-	      bool readonly, struct sharr **ret_array)
+/* All but the map. */
+static struct sharr *describe(const char *name, const struct stat *st,
+			      const struct format_meta *meta, bool readonly)
 {
-	CLEANUP_FREE struct sharr *array = malloc(sizeof(*array) + info_payload_bytes(name, meta));
-	int r;
+	struct sharr *array = malloc(sizeof(*array) + info_payload_bytes(name, meta));
 
 	if (!array)
-		return -ENOMEM;
-	array->map_bytes = (size_t)format_map_bytes(meta);
+		return NULL;
+	array->map_bytes = array->mapped = (size_t)format_map_bytes(meta);
 	array->readonly = readonly;
 	array->in_mount = false;
 	array->mount_map = 0;
 	array->hold_fd = -1;
 	array->draft = NULL;
-	r = map_file(fd, array->map_bytes, readonly, &array->data);
-	if (r < 0)
-		return r;
 	info_fill(name, meta, st, array + 1, &array->info);
-	*ret_array = steal_ptr(array);
+	return array;
+}
+
+int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta,
+	      bool readonly, struct sharr **ret_array)
+{
+	CLEANUP_FREE struct sharr *array = describe(name, st, meta, readonly);
+	int r = array ? map_file(fd, array->mapped, readonly, &array->data) : -ENOMEM;
+
+	if (r == 0)
+		*ret_array = steal_ptr(array);
+	return r;
+}
+
+/* The map, if there is one already, is the array's from here on. */
+static int array_of(const char *name, struct opened *opened, bool readonly,
+		    struct sharr **ret_array)
+{
+	struct sharr *array;
+
+	if (!opened->map)
+		return array_new(name, opened->fd, &opened->st, &opened->meta, readonly, ret_array);
+	array = describe(name, &opened->st, &opened->meta, readonly);
+	if (!array)
+		return -ENOMEM;
+	array->data = steal_ptr(opened->map);
+	array->mapped = opened->mapped;
+	*ret_array = array;
 	return 0;
 }
 
@@ -44,7 +68,7 @@ static int open_and_hold(struct name *place, int access, struct opened *ret_open
 	int r;
 
 	for (;;) {
-		r = open_array(place, access, ret_opened);
+		r = open_array_to_map(place, access, ret_opened);
 		if (r < 0)
 			return r;
 		r = ephemeral_attach(place, ret_opened);
@@ -72,7 +96,7 @@ int sharr_attach(const char *name, unsigned flags, struct sharr **ret_array)
 		r = open_and_hold(&place, readonly ? O_RDONLY : O_RDWR, &opened);
 	if (r < 0)
 		return r;
-	r = array_new(name, opened.fd, &opened.st, &opened.meta, readonly, ret_array);
+	r = array_of(name, &opened, readonly, ret_array);
 	if (r == 0)
 		(*ret_array)->in_mount = opened.in_mount;
 	if (r == 0 && (ephemeral_is(&opened) || ephemeral_is_in_mount(&opened)))
@@ -99,7 +123,7 @@ void sharr_detach(struct sharr *array)
 {
 	if (!array)
 		return;
-	munmap(array->data, array->map_bytes);
+	munmap(array->data, array->mapped);
 	if (array->hold_fd >= 0)
 		let_go(array);
 	if (array->draft) {

@@ -23,8 +23,9 @@ struct array_draft {
 };
 
 struct sharr {
-	void *data; /* the map's address */
-	size_t map_bytes;
+	void *data;       /* the map's address */
+	size_t map_bytes; /* of the data and the fixed block */
+	size_t mapped;    /* of all that was mapped, at least those */
 	bool readonly;
 	bool in_mount;
 	_Atomic int mount_map; /* sync.c: what its map turned out to be; 0: not known yet */

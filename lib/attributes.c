@@ -42,6 +42,7 @@ static int open_draft(const struct sharr *array, struct opened *ret_opened)
 		return error_set(-EOPNOTSUPP, "through a mount an array has its attributes from "
 					      "the start, or once it is published");
 	ret_opened->in_mount = false;
+	ret_opened->map = NULL;
 	ret_opened->fd = fcntl(array->draft->staging.fd, F_DUPFD_CLOEXEC, 0);
 	if (ret_opened->fd < 0)
 		return -errno;

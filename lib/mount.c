@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "bytes.h"
 #include "cleanup.h"
@@ -17,13 +19,91 @@ _Static_assert(sizeof(((struct format_meta *)0)->buffer) >=
 		       MOUNT_TAIL_HEAD_BYTES + FORMAT_PAGE_BYTES,
 	       "a tail of a page comes at once");
 
-enum { FUSE_TYPE = 0x65735546, VALUE_MAX = MOUNT_TAIL_HEAD_BYTES + FORMAT_TAIL_MAX };
+enum {
+	FUSE_TYPE = 0x65735546,
+	VALUE_MAX = MOUNT_TAIL_HEAD_BYTES + FORMAT_TAIL_MAX,
+	MAP_ROOM = FORMAT_PAGE_BYTES, /* for the fixed block and a tail of the usual size */
+};
 
 bool mount_is_fuse(int fd)
 {
 	struct statfs fs;
 
 	return fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_TYPE;
+}
+
+size_t mount_map_bytes(uint64_t nbytes)
+{
+	return (size_t)(format_block_offset(nbytes) + MAP_ROOM);
+}
+
+/*
+ * A copy of what lies at `from` in a map of a file that may end there, or be cut off at any moment:
+ * what is missing would be SIGBUS, and is an error of this call. Returns how many bytes there were.
+ */
+static size_t copy_mapped(const unsigned char *from, unsigned char *to, size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t first = page - (uintptr_t)from % page;
+	struct iovec local = {to, bytes};
+	struct iovec remote[2];
+	ssize_t n;
+
+	first = first < bytes ? first : bytes;
+	remote[0] = (struct iovec){(void *)from, first}; /* each of them is copied whole or not */
+	remote[1] = (struct iovec){(unsigned char *)from + first, bytes - first};
+	n = process_vm_readv(getpid(), &local, 1, remote, 2, 0);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Where the tail ends that the fixed block names, 0: it can't be told. */
+static size_t end_of_tail(const unsigned char *block, size_t bytes, uint64_t start)
+{
+	static const char magic[] = "sharrext";
+	const unsigned char *extension;
+	size_t end;
+
+	if (start < FORMAT_BLOCK_BYTES || start >= bytes)
+		return 0;
+	extension = memmem(block + start, bytes - start, magic, strlen(magic));
+	end = extension ? (size_t)(extension - block) + FORMAT_EXTENSION_BYTES + TRAILER_BYTES_2 : 0;
+	return end <= bytes ? end : 0;
+}
+
+/* A newer tail would be the next thing in the file, where the kernel has zeros behind its end. */
+static bool is_newest(const unsigned char *block, size_t bytes, size_t end)
+{
+	static const unsigned char nothing[FORMAT_ALIGN];
+	size_t next = (size_t)format_block_offset(end);
+
+	if (next + FORMAT_ALIGN > bytes)
+		return bytes < MAP_ROOM;
+	return memcmp(block + next, nothing, FORMAT_ALIGN) == 0;
+}
+
+int mount_read_map(const void *map, uint64_t nbytes, struct format_meta *ret_meta)
+{
+	uint64_t offset = format_block_offset(nbytes);
+	unsigned char block[MAP_ROOM];
+	size_t bytes = copy_mapped((const unsigned char *)map + offset, block, sizeof(block));
+	uint64_t start;
+	size_t end;
+	int r;
+
+	if (bytes < FORMAT_BLOCK_BYTES || !format_is_block(block))
+		return -EBADMSG;
+	start = bytes_get64(block + FORMAT_BLOCK_HINT) - offset;
+	end = end_of_tail(block, bytes, start);
+	if (!end || end - start > FORMAT_PAGE_BYTES || !is_newest(block, bytes, end))
+		return -EBADMSG;
+	memcpy(ret_meta->buffer, block + start, end - start);
+	r = format_parse(ret_meta->buffer, end - start, offset + end, ret_meta);
+	if (r < 0)
+		return -EBADMSG;
+	if (ret_meta->nbytes == nbytes && !ret_meta->foreign)
+		return 0;
+	format_meta_release(ret_meta);
+	return -EBADMSG;
 }
 
 /* Every file and directory of a sharrfs has this attribute; it is not listed, so that no copy has it. */

@@ -28,6 +28,14 @@ bool mount_is_fuse(int fd);
  */
 int mount_read(int fd, struct format_meta *ret_meta);
 
+/*
+ * The same without a request, from a map of an array of nbytes that has mount_map_bytes(nbytes) and
+ * begins at its first: if the kernel passes it through, the tail is in reach behind the data.
+ * -EBADMSG: it is not, or not certainly the newest; mount_read tells.
+ */
+int mount_read_map(const void *map, uint64_t nbytes, struct format_meta *ret_meta);
+size_t mount_map_bytes(uint64_t nbytes);
+
 /* Is fd, a directory or an array, on a mounted sharrfs? */
 bool mount_is_sharrfs(int fd);
 

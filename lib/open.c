@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -110,6 +111,29 @@ static int look(int fd, enum where where, struct stat *ret_st)
 }
 
 /*
+ * The metadata of an array in a mount from a map of it, where that shows the file itself. What it
+ * cannot tell, an error included, is left to a request.
+ */
+static bool read_from_map(struct opened *opened, int flags)
+{
+	int prot = (flags & O_ACCMODE) == O_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+	uint64_t nbytes = (uint64_t)opened->st.st_size;
+	size_t bytes = mount_map_bytes(nbytes);
+	void *map = mmap(NULL, bytes, prot, MAP_SHARED, opened->fd, 0);
+
+	if (map == MAP_FAILED)
+		return false;
+	if (mount_read_map(map, nbytes, &opened->meta) < 0) {
+		munmap(map, bytes);
+		return false;
+	}
+	opened->map = map;
+	opened->mapped = bytes;
+	opened->in_mount = true;
+	return true;
+}
+
+/*
  * Somebody may have a lease on it for a moment (reap.c); and through a mount the kernel looks at a
  * name that is replaced all the time twice, and no more. Without O_NONBLOCK a fifo would block.
  */
@@ -126,22 +150,28 @@ static int open_now(int dir, const char *path, int flags)
 	return fd;
 }
 
-static int open_file(int dir, const char *path, int flags, enum where where, struct opened *opened)
+static int open_file(int dir, const char *path, int flags, enum where where, bool to_map,
+		     struct opened *opened)
 {
 	int r;
 
+	opened->map = NULL;
 	opened->fd = open_now(dir, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (opened->fd < 0)
 		return open_error(errno);
 	r = look(opened->fd, where, &opened->st);
+	if (r == 0 && !S_ISREG(opened->st.st_mode))
+		r = -EBADMSG;
+	if (r == 0 && to_map && where == IN_MOUNT && read_from_map(opened, flags))
+		return 0;
 	if (r == 0)
-		r = S_ISREG(opened->st.st_mode) ? read_meta_of(where, opened) : -EBADMSG;
+		r = read_meta_of(where, opened);
 	if (r < 0)
 		cleanup_fd(&opened->fd);
 	return r;
 }
 
-int open_array(struct name *name, int access, struct opened *ret_opened)
+static int open_named(struct name *name, int access, bool to_map, struct opened *ret_opened)
 {
 	int r;
 
@@ -149,14 +179,24 @@ int open_array(struct name *name, int access, struct opened *ret_opened)
 		int flags = access | (name->nofollow ? O_NOFOLLOW : 0);
 		enum where where = name->in_mount ? IN_MOUNT : name->in_store ? IN_STORE : ANYWHERE;
 
-		r = open_file(name->at, name->path, flags, where, ret_opened);
+		r = open_file(name->at, name->path, flags, where, to_map, ret_opened);
 	} while (r == -ENOENT && name_try_mount(name));
 	return name_explain(name, true, r);
 }
 
+int open_array(struct name *name, int access, struct opened *ret_opened)
+{
+	return open_named(name, access, false, ret_opened);
+}
+
+int open_array_to_map(struct name *name, int access, struct opened *ret_opened)
+{
+	return open_named(name, access, true, ret_opened);
+}
+
 int open_array_at(int dir, const char *entry, int access, bool in_mount, struct opened *ret_opened)
 {
-	return open_file(dir, entry, access | O_NOFOLLOW, in_mount ? IN_MOUNT : IN_STORE,
+	return open_file(dir, entry, access | O_NOFOLLOW, in_mount ? IN_MOUNT : IN_STORE, false,
 			 ret_opened);
 }
 
@@ -164,4 +204,6 @@ void opened_deinit(struct opened *opened)
 {
 	cleanup_fd(&opened->fd);
 	format_meta_release(&opened->meta);
+	if (opened->map)
+		munmap(opened->map, opened->mapped);
 }

@@ -16,6 +16,8 @@ struct opened {
 	bool in_mount; /* of a sharrfs: locks on its file are its own, not the store's */
 	struct stat st;
 	struct format_meta meta;
+	void *map; /* owned; NULL: none was made */
+	size_t mapped;
 };
 
 /*
@@ -23,6 +25,12 @@ struct opened {
  * its mount: the name leads there then. Free with opened_deinit.
  */
 int open_array(struct name *name, int access, struct opened *ret_opened);
+
+/*
+ * The same to attach it: an array in a mount may be mapped already, data and fixed block, with
+ * access. (Its metadata are then read from the map, which saves a request.)
+ */
+int open_array_to_map(struct name *name, int access, struct opened *ret_opened);
 
 /* The same for an entry of an open directory. */
 int open_array_at(int dir, const char *entry, int access, bool in_mount, struct opened *ret_opened);
