@@ -8,6 +8,7 @@ import importlib
 import pickle
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -127,7 +128,9 @@ def test_result_goes_from_worker_to_worker_and_back(local, shared):
 
 @pytest.mark.parametrize("direct", [True, False])
 def test_scattered(local, shared, direct):
-    future = local.scatter(shared, direct=direct, broadcast=True)
+    # A key of its own: one that is made of the data would be that of the run before, which the
+    # client may be letting go just now.
+    future = local.scatter(shared, direct=direct, broadcast=True, hash=False)
     assert run(local, mark, future, 7, -1, on="0").result(60) == 7
     assert run(local, mark, future, 7, -2, on="1").result(60) == -1
     assert shared[7] == -2
@@ -278,6 +281,17 @@ def test_worker_that_joins_later(local, shared, own_store):
 
 
 # By itself
+
+
+def test_what_is_read_of_dask_is_there(local):
+    """These have no documented name: without them, data are sent where a reference would do."""
+    import distributed
+
+    assert local in distributed.Client._instances
+    assert local._scheduler_identity["address"] == local.scheduler.address
+    assert local.status == "running"
+    for one in (distributed.Worker, distributed.Scheduler):
+        assert isinstance(one._instances, weakref.WeakSet)
 
 
 @pytest.mark.parametrize("view", [np.s_[:], np.s_[::-2]])
