@@ -265,6 +265,16 @@ struct file *file_peek(struct fs *fs, struct inode *inode)
 	return file;
 }
 
+bool file_is_open(struct fs *fs, const struct inode *inode)
+{
+	bool open;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	open = inode->file;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	return open;
+}
+
 /* True once, for the last use of a draft; it stays open meanwhile, so that it is found by its name. */
 static bool must_finish(struct fs *fs, struct file *file)
 {

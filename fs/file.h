@@ -56,6 +56,9 @@ int file_adopt(struct fs *fs, struct inode *inode, int fd, struct draft *draft,
 /* A use of the inode's file if it is open, else NULL. */
 struct file *file_peek(struct fs *fs, struct inode *inode);
 
+/* Has any client it open? */
+bool file_is_open(struct fs *fs, const struct inode *inode);
+
 void file_release(struct fs *fs, struct file *file);
 
 /*

@@ -12,6 +12,7 @@
 #include "attrs.h"
 #include "cleanup.h"
 #include "client.h"
+#include "file.h"
 #include "fs.h"
 #include "reinterpret.h"
 #include "rewrite.h"
@@ -110,7 +111,8 @@ int xattr_change(struct fs *fs, struct inode *inode, const struct client *client
 	int rc = store_open_shown(fs, inode, client->thread, &path_fd, &facts);
 
 	/* Who has it open was let in then. */
-	if (rc == 0 && !inode->file && !store_is_as_told(fs, inode, &facts, client, W_OK, retries))
+	if (rc == 0 && !file_is_open(fs, inode) &&
+	    !store_is_as_told(fs, inode, &facts, client, W_OK, retries))
 		rc = store_expect(fs, inode, client->thread);
 	if (rc == 0)
 		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);

@@ -148,18 +148,12 @@ int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void 
 {
 	CLEANUP_FREE char *name = NULL;
 	struct listing listing = {.before = -1, .fn = fn, .userdata = userdata};
-	const char *path = name_of_group(group);
 	int r;
 
 	error_clear();
-	listing.group_bytes = *path ? strlen(path) + 1 : 0;
-	listing.name = name = malloc(listing.group_bytes + NAME_MAX + 1);
+	listing.name = name = name_room_in_group(group, &listing.group_bytes);
 	if (!name)
 		return -ENOMEM;
-	if (listing.group_bytes) {
-		memcpy(name, path, listing.group_bytes - 1);
-		name[listing.group_bytes - 1] = '/';
-	}
 	r = list_all(&listing, group);
 	free(listing.payload);
 	return r;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -269,6 +270,21 @@ void name_deinit(struct name *name)
 const char *name_of_group(const char *group)
 {
 	return skip_scheme(group ? group : "");
+}
+
+char *name_room_in_group(const char *group, size_t *ret_bytes)
+{
+	const char *path = name_of_group(group);
+	size_t bytes = strlen(path);
+	char *name = malloc(bytes + 1 + NAME_MAX + 1);
+
+	if (!name)
+		return NULL;
+	memcpy(name, path, bytes);
+	if (bytes)
+		name[bytes++] = '/';
+	*ret_bytes = bytes;
+	return name;
 }
 
 int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount)

@@ -75,6 +75,13 @@ int name_open_group_beside(const char *group, int *ret_fd);
 /* A group's name without scheme and leading slashes; "" for NULL. */
 const char *name_of_group(const char *group);
 
+/*
+ * For the names of a group's arrays, one after the other: a buffer that starts with the group and a
+ * slash (nothing, of the store itself), *ret_bytes of them, and has room for any entry behind it.
+ * The caller frees it; NULL: out of memory.
+ */
+char *name_room_in_group(const char *group, size_t *ret_bytes);
+
 #define CLEANUP_NAME __attribute__((cleanup(name_deinit)))
 
 #endif

@@ -296,15 +296,9 @@ int sharr_reap(const char *group, unsigned flags,
 	r = open_group(group, &reaping, &dir);
 	if (r < 0)
 		return r;
-	group = name_of_group(group);
-	reaping.group_bytes = *group ? strlen(group) + 1 : 0;
-	reaping.name = name = malloc(reaping.group_bytes + NAME_MAX + 1);
+	reaping.name = name = name_room_in_group(group, &reaping.group_bytes);
 	if (!name)
 		return -ENOMEM;
-	if (reaping.group_bytes) {
-		memcpy(name, group, reaping.group_bytes - 1);
-		name[reaping.group_bytes - 1] = '/';
-	}
 	r = visit_all(&reaping, dir);
 	free(reaping.mapped);
 	return r;
