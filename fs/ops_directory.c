@@ -120,6 +120,15 @@ static int put_plain(struct listing *listing, const char *name, const struct fac
 }
 
 /*
+ * Without the descriptors, the memory or the time to look at an entry the list would be short
+ * without a word. Whatever else is wrong with one, as its owner may see to, is no trouble of others.
+ */
+static bool is_fatal(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -EINTR;
+}
+
+/*
  * Fill the reply from `offset` on. Files that have vanished since the snapshot, or are no arrays,
  * are left out.
  */
@@ -146,7 +155,7 @@ static int fill(struct listing *listing, struct dir *dir, off_t offset)
 		if (rc == 0)
 			rc = listing->plus ? put_plus(listing, name, &facts, offset + 1)
 					   : put_plain(listing, name, &facts, offset + 1);
-		else if (rc == -ENOENT)
+		else if (!is_fatal(rc))
 			rc = 0;
 	}
 	/* What is there goes first: the error comes back with the next request, if it lasts. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "acl.h"
@@ -102,17 +103,32 @@ int store_open_dir(struct fs *fs, struct inode *dir, int *ret_fd)
 	return walk_and_check(fs, path, &dir->id, ret_fd);
 }
 
+/* Who asks whether an array is in use has a lease on it for a moment (reap.c of libsharr). */
+static int open_now(int dirfd, const char *name, int flags)
+{
+	const struct timespec pause = {.tv_nsec = 100 * 1000};
+	int tries;
+
+	for (tries = 0; tries < LOOK_TRIES; tries++) {
+		int fd = openat(dirfd, name, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd >= 0 || errno != EWOULDBLOCK)
+			return fd;
+		nanosleep(&pause, NULL);
+	}
+	errno = EWOULDBLOCK;
+	return -1;
+}
+
 int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd)
 {
 	char name[16];
 	int fd;
 
 	snprintf(name, sizeof(name), "%d", path_fd);
-	fd = openat(fs->proc_fd, name, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = open_now(fs->proc_fd, name, flags);
 	if (fd < 0 && errno == EPERM &&
 	    flags & O_NOATIME) /* somebody else's file, and no CAP_FOWNER */
-		fd = openat(fs->proc_fd, name,
-			    (flags & ~O_NOATIME) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		fd = open_now(fs->proc_fd, name, flags & ~O_NOATIME);
 	if (fd < 0)
 		return -errno;
 	*ret_fd = fd;

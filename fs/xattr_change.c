@@ -110,9 +110,9 @@ int xattr_change(struct fs *fs, struct inode *inode, const struct client *client
 	bool retries = pins_waits(&fs->pins, client->thread);
 	int rc = store_open_shown(fs, inode, client->thread, &path_fd, &facts);
 
-	/* Who has it open was let in then. */
-	if (rc == 0 && !file_is_open(fs, inode) &&
-	    !store_is_as_told(fs, inode, &facts, client, W_OK, retries))
+	/* Who has it open can't look it up again. */
+	if (rc == 0 &&
+	    !store_is_as_told(fs, inode, &facts, client, W_OK, retries || file_is_open(fs, inode)))
 		rc = store_expect(fs, inode, client->thread);
 	if (rc == 0)
 		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);

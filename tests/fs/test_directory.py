@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import socket
 import stat
 import subprocess
 import threading
 
+import numpy as np
 import pytest
 from support.wait import soon
 
@@ -146,3 +149,33 @@ def test_a_sparse_array_stays_sparse_when_it_is_read(sa, store, either):
     blocks = os.stat(store / "x").st_blocks
     assert (either / "x").read_bytes() == bytes(8 << 20)
     assert os.stat(store / "x").st_blocks == blocks
+
+
+@pytest.mark.passthrough
+def test_a_file_that_its_owner_has_leased_hides_no_other(sa, store, direct):
+    """The lease makes each who opens it wait: it is left out, and what is beside it is not."""
+    for name in "xyz":
+        sa.put(name, np.arange(3))
+    fd = os.open(store / "y", os.O_RDWR)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # by which the kernel asks for it
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        assert sorted(os.listdir(direct)) == ["x", "z"]
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        assert sorted(os.listdir(direct)) == ["x", "y", "z"]
+    finally:
+        os.close(fd)
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+
+
+@pytest.mark.passthrough
+def test_listed_while_somebody_asks_what_is_in_use(direct, python):
+    """reap() has a lease on each array for a moment."""
+    maker = python()
+    maker.run("for i in range(50): sa.put(f'x{i}', [i])")
+    maker.kill()
+    reaper = python()
+    reaper.start("[len(sa.reap(dead_creator=True, dry_run=True)) for _ in range(60)]")
+    for _ in range(60):
+        assert len(os.listdir(direct)) == 50
+    assert reaper.result() == [50] * 60

@@ -148,6 +148,8 @@ class Machine(RuleBasedStateMachine):
             if libc.renameat2(-100, paths[0], -100, paths[1], flags):
                 raise OSError(ctypes.get_errno(), "renameat2")
 
+        if side == "mount" and old not in self.arrays and (old == new or flags == NOREPLACE):
+            return  # the kernel may decide by what it knew some milliseconds ago
         due = self.missing(old) or (0 if self.has_group(new) else errno.ENOENT)
         if not due and flags == NOREPLACE and new in self.arrays:
             due = errno.EEXIST
@@ -220,7 +222,7 @@ class Machine(RuleBasedStateMachine):
         value = repr({**text, "shape": shape}).encode()
         if self.must(due, os.setxattr, self.place("mount", name), "user.sharr.npy", value):
             array.dtype, array.shape = text["descr"], shape
-            array.order = "F" if fortran and shape[1] > 1 else "C"
+            array.order = "F" if fortran else "C"  # kept, though it may make no difference yet
 
     @rule(name=NAMES, side=BOTH, key=KEYS, value=st.text("abc\n ", max_size=300))
     def set_attribute(self, name, side, key, value):
@@ -274,7 +276,9 @@ class Machine(RuleBasedStateMachine):
 
     def check_array(self, found: np.ndarray, array: Array) -> None:
         assert (found.dtype.str, found.shape) == (array.dtype, array.shape)
-        assert (order_of(found), found.tobytes("A")) == (array.order, array.data)
+        order = array.order if sum(n > 1 for n in array.shape) > 1 else "C"
+        assert order_of(found) == (order if found.size else "C")
+        assert found.tobytes("A") == array.data
 
     @invariant()
     def both_sides_are_as_the_model_says(self):
