@@ -24,7 +24,8 @@ HEADER = ROOT / "lib" / "sharr.h"
 SOURCES = [p for folder in ("lib", "fs", "pymod") for p in c_files(folder)]
 PROGRAM_SOURCES = [p for p in tree_files() if p.suffix in (".c", ".h", ".py", ".pyi")]
 TOP_LEVEL = {
-    *("README.md", "LICENSE", "meson.build", "meson.options", "pyproject.toml", "dev"),
+    *("README.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
+    *("meson.build", "meson.options", "pyproject.toml", "dev"),
     *(".ci", "lib", "fs", "pymod", "tests", "docs", ".gitignore", ".clang-format"),
 }
 
