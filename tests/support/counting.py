@@ -39,27 +39,39 @@ def calls_in(summary: str) -> dict[str, int]:
     return {words[-1]: int(words[3]) for words in rows if words[-1] != "total"}
 
 
+def as_it_is(command: Command) -> Command:
+    return command
+
+
 def system_calls(
-    command: Callable[[int], Command], environment: dict[str, str], rounds: int = 200
+    command: Callable[[int], Command],
+    environment: dict[str, str],
+    placed: Callable[[Command], Command] = as_it_is,
+    rounds: int = 200,
 ) -> dict[str, float]:
-    """By name, of one round; command(N) is what runs N rounds, all its processes counted."""
+    """By name, of one round; command(N) is what runs N rounds, all its processes counted; placed
+    puts a command where it shall run."""
     strace = ["strace", "-f", "-c", "-o", "REPORT"]
     once, twice = (
-        calls_in(report_of([*strace, *command(n)], environment)) for n in (rounds, 2 * rounds)
+        calls_in(report_of(placed([*strace, *command(n)]), environment))
+        for n in (rounds, 2 * rounds)
     )
     each = {name: round((twice[name] - once.get(name, 0)) / rounds, 2) for name in twice}
     return {name: count for name, count in sorted(each.items()) if count >= SEEN}
 
 
 def instructions(
-    command: Callable[[int], Command], environment: dict[str, str], rounds: int = 2000
+    command: Callable[[int], Command],
+    environment: dict[str, str],
+    placed: Callable[[Command], Command] = as_it_is,
+    rounds: int = 2000,
 ) -> float:
-    """Of one round, those of the kernel not among them."""
+    """Of one round in the process that is started, those of the kernel not among them."""
     valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no"]
     valgrind += ["--log-file=REPORT", "--cachegrind-out-file=/dev/null"]
     counts = []
     for n in (rounds, 2 * rounds):
-        report = report_of([*valgrind, *command(n)], environment)
+        report = report_of(placed([*valgrind, *command(n)]), environment)
         (count,) = re.findall(r"I +refs: +([\d,]+)", report)
         counts.append(int(count.replace(",", "")))
     return (counts[1] - counts[0]) / rounds
