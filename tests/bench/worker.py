@@ -2,7 +2,8 @@
 """One side of one row, in a process of its own: `worker.py ROW NAME COUNT` prints nanoseconds.
 
 SharedArray is whichever module this process finds: the original or this one. What only one of
-them has is written as its user would write it with the other.
+them has is written as its user would write it with the other. What else a user of Python takes
+to share an array has rows of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 import SharedArray as sa
@@ -46,6 +48,68 @@ def create_delete(name, count):
         sa.delete(name)
 
     return timed(step, count)
+
+
+def attach_shared_memory(name, count):
+    made = SharedMemory(name, create=True, size=80_000)
+
+    def step():
+        memory = SharedMemory(name)
+        np.ndarray(10_000, buffer=memory.buf)
+        memory.close()
+
+    try:
+        return timed(step, count)
+    finally:
+        made.close()
+        made.unlink()
+
+
+def create_shared_memory(name, count):
+    def step():
+        memory = SharedMemory(name, create=True, size=80_000)
+        np.ndarray(10_000, buffer=memory.buf)
+        memory.close()
+        memory.unlink()
+
+    return timed(step, count)
+
+
+def attach_file(save, load):
+    """Of an array that some other library keeps in a file on /dev/shm."""
+
+    def row(name, count):
+        path = f"/dev/shm/{name}"
+        save(path, np.ones(10_000))
+        try:
+            return timed(lambda: load(path), count)
+        finally:
+            os.unlink(path)
+
+    return row
+
+
+def attach_joblib(name, count):
+    import joblib
+
+    def save(path, array):
+        joblib.dump(array, path)
+
+    return attach_file(save, lambda path: joblib.load(path, mmap_mode="r"))(name, count)
+
+
+def attach_arrow(name, count):
+    import pyarrow
+
+    def save(path, array):
+        with pyarrow.OSFile(path, "wb") as file:
+            pyarrow.ipc.write_tensor(pyarrow.Tensor.from_numpy(array), file)
+
+    def load(path):
+        with pyarrow.memory_map(path) as file:
+            return pyarrow.ipc.read_tensor(file).to_numpy()
+
+    return attach_file(save, load)(name, count)
 
 
 def create_fill_delete(name, count):
@@ -91,6 +155,11 @@ def put(elements):
 
 def copy(name, count):
     return timed(lambda: sa.copy(name) if OURS else sa.attach(name).copy(), count)
+
+
+def copy_into(name, count):
+    out = sa.attach(name).copy()
+    return timed(lambda: sa.copy(name, out) if OURS else sa.attach(name).copy(), count)
 
 
 def echo(receive, send, end):
@@ -201,13 +270,22 @@ def ls_first(store, count):
 
 ROWS = {
     "attach": attach,
+    "attach_shared_memory": attach_shared_memory,
+    "attach_memmap": attach_file(
+        lambda path, array: array.tofile(path), lambda path: np.memmap(path, float, "r+")
+    ),
+    "attach_npy": attach_file(np.save, lambda path: np.load(path, mmap_mode="r+")),
+    "attach_joblib": attach_joblib,
+    "attach_arrow": attach_arrow,
     "touch": touch,
     "create_delete": create_delete,
+    "create_shared_memory": create_shared_memory,
     "create_fill_delete": create_fill_delete,
     "big_fill": big_fill,
     "put_small": put(10_000),
     "put_big": put(1 << 23),
     "copy": copy,
+    "copy_into": copy_into,
     "pass_name": passing(receive_name, send_name),
     "pass_shared": passing(pickle.loads, send_shared),
     "list": list_all,

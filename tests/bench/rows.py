@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is measured: each row with its goal, its two sides and, where there is one, its floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.area import Store
+from support.build import BUILD, PEERS, PYMOD, SHARRFS
+from support.mount import Mount
+
+HERE = Path(__file__).resolve().parent
+PYTHON = PEERS / "np2" / "bin" / "python"
+FLOOR = BUILD / "tests" / "bench" / "floor"
+ARRAYS_LISTED = 10_000
+
+# Processes for each side: one attach differs by a third from that of another process, so that small
+# rows take many; where a side is long, or far from the goal, FEW do.
+MANY, FEW = 12, 6
+
+Command = list  # of str and os.PathLike
+
+
+@dataclass
+class Row:
+    what: str
+    goal: float
+    ours: Command
+    peer: Command
+    floor: Command | None = None
+    at_least: bool = False  # the goal is a speed to be kept, not a time to be beaten
+    within: bool = False  # both sides are this module's
+    rounds: int = MANY
+    why: str = ""  # the goal is missed, if it is; shown only then
+
+    def ratio(self, ours: float, peer: float) -> float:
+        return peer / ours if self.at_least else ours / peer
+
+    def is_met(self, ratio: float) -> bool:
+        return ratio >= self.goal if self.at_least else ratio <= self.goal
+
+
+@dataclass
+class Counted:
+    """An operation whose system calls and instructions are counted: a row of worker.py."""
+
+    what: str
+    row: str
+    name: str
+    makes: bool = False  # an array of that name
+
+    def command(self, rounds: int, run: int) -> Command:
+        """Runs of other numbers may go on meanwhile."""
+        return worker(self.row, f"{self.name}{run}" if self.makes else self.name, rounds)
+
+
+def worker(row: str, name: str | Path, count: int) -> Command:
+    return [PYTHON, HERE / "worker.py", row, name, str(count)]
+
+
+def floor(operation: str, path: str | Path, count: int) -> Command:
+    return [FLOOR, operation, path, str(count)]
+
+
+def both(what: str, goal: float, row: str, name: str, count: int, **more) -> Row:
+    command = worker(row, name, count)
+    return Row(what, goal, command, command, **more)
+
+
+COUNTED = [
+    Counted("attach + detach", "attach", "x"),
+    Counted("create + delete, reserve=False", "create_delete", "n", makes=True),
+    Counted("create + fill + delete 80 kB", "create_fill_delete", "n", makes=True),
+    Counted("put 80 kB + delete : create + copy + delete", "put_small", "n", makes=True),
+    Counted("copy 64 KiB : attach().copy()", "copy", "c64"),
+]
+
+ONE_COPY = "Most of it is the kernel's copy of the data into new pages, which the floor is."
+
+PLACE_OF_COPY = (
+    "The kernel copies into memory that begins 16 bytes behind a page boundary, as large blocks of "
+    "malloc do, more than five times slower than to other places (tried on AMD EPYC)."
+)
+ONE_READ = "Most of it is the kernel's copy of the data by pread, which the floor is."
+
+
+def module_rows(store: Store) -> list[Row]:
+    return [
+        both(
+            "attach + detach", 0.75, "attach", "x", 3000, floor=floor("attach", store / "x", 3000)
+        ),
+        Row(
+            "attach + detach : the floor itself",
+            1.25,
+            worker("attach", "x", 3000),
+            floor("attach", store / "x", 3000),
+            why="Python's share: a call, the owner of the map, and an ndarray made and freed.",
+        ),
+        both("attach + read one", 0.9, "touch", "x", 3000, floor=floor("touch", store / "x", 3000)),
+        both(
+            "create + delete, reserve=False",
+            0.9,
+            "create_delete",
+            "n",
+            2000,
+            floor=floor("create", store / "f", 2000),
+        ),
+        both("create + fill + delete 80 kB", 1.0, "create_fill_delete", "n", 1000),
+        both(
+            "create + fill 1 GiB",
+            0.7,
+            "big_fill",
+            "n",
+            1,
+            floor=floor("fill", store / "f", 1),
+            rounds=FEW,
+            why="Space is reserved by fallocate, then each page is mapped by a fault of its own "
+            "when it is first written. The floor maps all pages by one call "
+            "(MADV_POPULATE_WRITE), which create does for huge pages only.",
+        ),
+        both(
+            "put 80 kB : create + copy",
+            0.55,
+            "put_small",
+            "n",
+            500,
+            floor=floor("put_small", store / "f", 500),
+            why=ONE_COPY,
+        ),
+        both(
+            "put 64 MiB : create + copy",
+            0.55,
+            "put_big",
+            "n",
+            3,
+            floor=floor("put_big", store / "f", 3),
+            why=ONE_COPY,
+        ),
+        both(
+            "copy 64 KiB : attach().copy()",
+            0.45,
+            "copy",
+            "c64",
+            2000,
+            floor=floor("copy", store / "c64", 2000),
+            why="The array is opened twice, once for its dtype and shape, and once to be read.",
+        ),
+        *(
+            both(
+                what,
+                goal,
+                row,
+                name,
+                count,
+                floor=floor("copy", store / name, count),
+                why=why,
+            )
+            for what, goal, row, name, count, why in (
+                ("copy 1 MiB", 0.65, "copy", "c1m", 300, ONE_READ),
+                ("copy 4 MiB", 0.65, "copy", "c4m", 100, ONE_READ),
+                ("copy 1 MiB, out= : attach().copy()", 0.3, "copy_into", "c1m", 300, PLACE_OF_COPY),
+            )
+        ),
+    ]
+
+
+def other_rows(store: Store) -> list[Row]:
+    """What else Python has for an array of 80 kB that processes share."""
+    others = [
+        ("multiprocessing.shared_memory", "attach_shared_memory"),
+        ("numpy.memmap", "attach_memmap"),
+        ("np.load(mmap_mode='r+')", "attach_npy"),
+        ("joblib.load(mmap_mode='r')", "attach_joblib"),
+        ("pyarrow.ipc.read_tensor", "attach_arrow"),
+    ]
+    return [
+        *(
+            Row(
+                f"attach + detach : {other}",
+                1.0,
+                worker("attach", "x", 3000),
+                worker(row, "other.npy", 1000),
+                floor=floor("attach", store / "x", 3000),
+                rounds=FEW,
+            )
+            for other, row in others
+        ),
+        Row(
+            "create + delete : multiprocessing.shared_memory",
+            1.0,
+            worker("create_delete", "n", 2000),
+            worker("create_shared_memory", "other", 1000),
+            floor=floor("create", store / "f", 2000),
+            rounds=FEW,
+        ),
+    ]
+
+
+def together(what: str, goal: float, row: str, count: int, **more) -> Row:
+    command: Command = [PYTHON, HERE / "together.py", row, "event", str(count)]
+    return Row(what, goal, command, command, **more)
+
+
+def together_rows() -> list[Row]:
+    semaphore = floor("semaphore", "", 200_000)
+    return [
+        together("lock + unlock : multiprocessing.Lock", 1.0, "lock", 200_000, floor=semaphore),
+        together(
+            "the same, with sa.lock(a): each time", 1.5, "lock_anew", 200_000, floor=semaphore
+        ),
+        together("contended by 2 processes : the same", 1.0, "contended_2", 50_000),
+        together("contended by 8 processes : the same", 1.0, "contended_8", 20_000),
+        together(
+            "notify + wait, there and back : pipes",
+            1.0,
+            "ping_pong",
+            10_000,
+            floor=floor("ping_pong", "", 10_000),
+            why="Both are mostly what the floor is: waking the other process and falling asleep.",
+        ),
+    ]
+
+
+def sharing_rows() -> list[Row]:
+    return [
+        Row(
+            f"share() there and back : name by hand, {what}",
+            1.3,
+            worker("pass_shared", name, 3000),
+            worker("pass_name", name, 3000),
+            within=True,
+        )
+        for what, name in (("80 kB", "x"), ("256 MiB", "big"))
+    ]
+
+
+def mount_rows(store: Store, mount: Mount) -> list[Row]:
+    return [
+        Row(
+            "memory through the mount : direct",
+            0.98,
+            worker("memory", mount / "big", 10),
+            worker("memory", store / "big", 10),
+            at_least=True,
+        ),
+        Row(
+            "read() 1 MiB blocks, mount : store",
+            0.25,
+            worker("read", mount / "big", 5),
+            worker("read", store / "big", 5),
+            at_least=True,
+        ),
+    ]
+
+
+def through(mount: Mount | None, command: Command) -> Command:
+    """The same by this module through the mount, or, where there is none, directly."""
+    where = ["SHARR_VIA=mount", f"SHARR_MOUNT={mount}"] if mount else ["SHARR_VIA=shm"]
+    return ["env", f"PYTHONPATH={PYMOD}", *where, *command]
+
+
+def attach_row(mount: Mount) -> Row:
+    command = worker("attach", "x", 3000)
+    return Row(
+        "attach through the mount : direct",
+        5.0,
+        through(mount, command),
+        through(None, command),
+        floor=floor("map", mount / "x", 3000),
+        why="The floor is an open, a map and their end, nothing else, of a file in the mount: "
+        "opening it is a request that the daemon has to answer, and so a switch to another "
+        "process and back, whoever opens it. sharr also reads the tail, out of the map.",
+    )
+
+
+def listing_rows(crowd: Store, mount: Mount) -> list[Row]:
+    """`ls -l`, and before it that of a mount which has not been looked at yet."""
+    store = worker("ls_long", crowd.path, 5)
+    first = ["env", f"SHARRFS={SHARRFS}", *worker("ls_first", crowd.path, 1)]
+    files = floor("list", crowd.path, 5)
+    return [
+        both(f"list {ARRAYS_LISTED}", 1.0, "list", "", 5, floor=files),
+        Row(
+            f"first ls -l of {ARRAYS_LISTED}, mount : store",
+            3.0,
+            first,
+            store,
+            floor=files,
+            rounds=FEW,
+            why="Whether a file is an array, and how long its data are, stands in its tail: the "
+            "daemon opens and reads each file once, which ls in the store does not. The floor is "
+            "this alone.",
+        ),
+        Row(
+            f"repeated ls -l of {ARRAYS_LISTED}, mount : store",
+            1.5,
+            worker("ls_long", mount.path, 5),
+            store,
+            rounds=FEW,
+        ),
+    ]
