@@ -358,7 +358,9 @@ static int expect(struct fs *fs, struct inode *inode, pid_t client, bool acts)
 	CLEANUP_FREE char *name = NULL;
 	struct inode *parent;
 
-	if (inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
+	if (inode->root) /* whatever the client looks up on its way is held for it */
+		pins_expect(&fs->pins, client, inode, "", acts);
+	else if (inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
 		pins_expect(&fs->pins, client, parent, name, acts);
 	return -ESTALE;
 }

@@ -45,7 +45,10 @@ int store_look(struct fs *fs, int dirfd, const char *name, struct facts *ret_fac
 int store_look_and_open(struct fs *fs, int dirfd, const char *name, int *ret_fd,
 			struct facts *ret_facts);
 
-/* As store_look, for who wants to take the name: -EEXIST for what the mount hides; -ENOENT: it is free. */
+/*
+ * As store_look, for who wants to take the name: -EEXIST for what the mount hides; -ENOENT: it is
+ * free.
+ */
 int store_look_taken(struct fs *fs, int dirfd, const char *name, struct facts *ret_facts);
 
 /* -ESTALE, for an inode that the client is to look up again: what it finds then is held for it. */
