@@ -336,28 +336,44 @@ void draft_release(struct fs *fs, struct file *file)
 	pthread_mutex_unlock(&draft->lock);
 }
 
+bool draft_find_own(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
+		    struct inode **ret_inode)
+{
+	return draft_exists(fs, dir, name) &&
+	       inode_find_draft(&fs->inodes, dir, name, client_process(client->thread), ret_inode);
+}
+
+bool draft_discard(struct fs *fs, struct inode *inode)
+{
+	struct file *file = file_peek(fs, inode);
+	bool discarded = false;
+
+	if (!file)
+		return false;
+	if (file->draft) {
+		pthread_mutex_lock(&file->draft->lock);
+		discarded = file->draft->state != DRAFT_PUBLISHED;
+		if (discarded) {
+			file->draft->state = DRAFT_DROPPED;
+			file->draft->unlinked = true;
+		}
+		pthread_mutex_unlock(&file->draft->lock);
+	}
+	file_release(fs, file);
+	return discarded;
+}
+
 int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struct client *client)
 {
 	struct facts facts;
 	struct inode *inode;
-	struct file *file;
 	int rc = draft_lookup(fs, dir, name, client, &inode, &facts);
 
 	if (rc < 0)
 		return rc;
-	rc = -ENOENT;
-	file = file_peek(fs, inode);
-	if (file) {
-		pthread_mutex_lock(&file->draft->lock);
-		if (file->draft->state != DRAFT_PUBLISHED) {
-			file->draft->state = DRAFT_DROPPED;
-			file->draft->unlinked = true;
-			inode_removed(&fs->inodes, dir, name);
-			rc = 0;
-		}
-		pthread_mutex_unlock(&file->draft->lock);
-		file_release(fs, file);
-	}
+	rc = draft_discard(fs, inode) ? 0 : -ENOENT;
+	if (rc == 0)
+		inode_removed(&fs->inodes, dir, name);
 	inode_forget(&fs->inodes, inode, 1);
 	return rc;
 }
@@ -389,7 +405,8 @@ static int check_target(struct fs *fs, struct inode *to, const char *to_name, un
 }
 
 int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
-		 const char *to_name, unsigned flags, const struct client *client)
+		 const char *to_name, unsigned flags, const struct client *client,
+		 struct inode *replaced)
 {
 	struct facts facts;
 	struct inode *inode;
@@ -399,6 +416,8 @@ int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struc
 	if (rc < 0)
 		return rc;
 	rc = check_target(fs, to, to_name, flags, client->uid);
+	if (rc == 0 && replaced && replaced != inode)
+		rc = !draft_discard(fs, replaced); /* it has been published since */
 	file = rc < 0 ? NULL : file_peek(fs, inode);
 	if (file) {
 		pthread_mutex_lock(&file->draft->lock);

@@ -133,11 +133,21 @@ void draft_forgotten(struct fs *fs, struct file *file);
 /* Never publish it. */
 void draft_drop(struct file *file);
 
-/* Unlink or rename a draft that this client sees under that name. -ENOENT: there is none. */
-int draft_unlink(struct fs *fs, struct inode *dir, const char *name,
-		 const struct client *client);
+/*
+ * Unlink or rename a draft that this client sees under that name. -ENOENT: there is none.
+ * `replaced`: its draft that has the new name, or NULL.
+ */
+int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struct client *client);
 int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
-		 const char *to_name, unsigned flags, const struct client *client);
+		 const char *to_name, unsigned flags, const struct client *client,
+		 struct inode *replaced);
+
+/* Has this client a draft of that name? If so, it is looked up once more, for inode_forget(). */
+bool draft_find_own(struct fs *fs, struct inode *dir, const char *name,
+		    const struct client *client, struct inode **ret_inode);
+
+/* Another takes its name: never publish it. False: it has been published already. */
+bool draft_discard(struct fs *fs, struct inode *inode);
 
 /* The file goes: free what belongs to the draft. NULL is fine. */
 void draft_free(struct draft *draft);

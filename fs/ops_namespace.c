@@ -308,6 +308,28 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	ops_reply(req, told_of(ops_fs(req), &actor, dir, rc));
 }
 
+/* What is published, or the client's own draft; `replaced` is its draft of the new name, or NULL. */
+static int rename_either(struct fs *fs, const struct client *client, struct inode *from,
+			 const char *name, struct inode *to, const char *newname, unsigned flags,
+			 struct inode *replaced)
+{
+	bool drafted = draft_exists(fs, from, name);
+	int rc = replaced && flags & RENAME_NOREPLACE
+			 ? -EEXIST
+			 : namespace_rename(fs, from, name, to, newname, flags, client->uid);
+
+	if (rc == -ENOENT && drafted) {
+		rc = draft_rename(fs, from, name, to, newname, flags, client, replaced);
+		if (rc == -ENOENT)
+			rc = namespace_rename(fs, from, name, to, newname, flags, client->uid);
+		else
+			return rc;
+	}
+	if (rc == 0 && replaced && !(flags & RENAME_EXCHANGE))
+		draft_discard(fs, replaced);
+	return rc;
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned flags)
 {
@@ -315,17 +337,17 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	struct fs *fs = ops_fs(req);
 	struct inode *from = ops_inode(req, parent);
 	struct inode *to = ops_inode(req, newparent);
-	bool drafted = draft_exists(fs, from, name);
+	struct inode *replaced = NULL;
 	int rc = begin(req, from, &actor);
 
 	if (rc == 0)
 		rc = way_check(fs, to, actor.retrier);
-	if (rc == 0)
-		rc = namespace_rename(fs, from, name, to, newname, flags, actor.client.uid);
-	if (rc == -ENOENT && drafted) {
-		rc = draft_rename(fs, from, name, to, newname, flags, &actor.client);
-		if (rc == -ENOENT)
-			rc = namespace_rename(fs, from, name, to, newname, flags, actor.client.uid);
+	if (rc == 0) {
+		if (!draft_find_own(fs, to, newname, &actor.client, &replaced))
+			replaced = NULL;
+		rc = rename_either(fs, &actor.client, from, name, to, newname, flags, replaced);
 	}
+	if (replaced)
+		inode_forget(&fs->inodes, replaced, 1);
 	ops_reply(req, told_of(fs, &actor, to, told_of(fs, &actor, from, rc)));
 }

@@ -771,3 +771,32 @@ def test_what_was_closed_empty_is_there_for_its_maker_at_once(either):
     for maker in makers:
         maker.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_renamed_over_a_file_that_is_still_being_written(either, store, published):
+    """As over any file: it goes on without a name, and never comes back."""
+    old, new = either / "old", either / "new"
+    with open(old, "xb", buffering=0) as a:
+        a.write(b"a")
+        if published:
+            a.close()
+            assert store.names() == ["old"]
+        with open(new, "xb", buffering=0) as b:
+            b.write(b"b")
+            os.rename(old, new)
+            assert [new.read_bytes(), os.path.exists(old)] == [b"a", False]
+            os.unlink(new)
+            b.write(b"bb")
+            assert os.listdir(either) == []
+    wait_for(lambda: not os.listdir(either) and store.is_empty())
+
+
+def test_renamed_over_a_file_that_is_published_meanwhile(either, store):
+    old, new = either / "old", either / "new"
+    with open(old, "xb", buffering=0) as a:
+        a.write(b"a")
+        with open(new, "xb", buffering=0) as b:
+            b.write(b"b")
+        os.rename(old, new)
+    assert (store.names(), new.read_bytes()) == (["new"], b"a")
