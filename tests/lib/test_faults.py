@@ -65,6 +65,7 @@ def test_every_call_of_the_library_is_wrapped():
             "fsetxattr",
             "statx",
             "fchmod",
+            "sysconf",
         ),
         *("posix_fallocate64", "renameat2", "futimens", "fcntl64", "fgetxattr"),
         "gnu_dev_makedev",
