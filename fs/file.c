@@ -80,11 +80,14 @@ static int hold_ephemeral(int fd)
 static int file_open(struct fs *fs, struct inode *inode, int path_fd, const struct facts *facts,
 		     struct file **ret_file)
 {
-	struct file *file = file_alloc(inode, (uint64_t)facts->st.st_size);
+	/* The last descriptors are not to be kept: opening what is open already takes two for a
+	 * moment. */
+	CLEANUP_FD int reserve = fcntl(fs->root_fd, F_DUPFD_CLOEXEC, 0);
+	struct file *file = reserve < 0 ? NULL : file_alloc(inode, (uint64_t)facts->st.st_size);
 	int rc;
 
 	if (!file)
-		return -ENOMEM;
+		return reserve < 0 ? -errno : -ENOMEM;
 	rc = inode->view ? npyview_open(fs, path_fd, file) : open_both_ways(fs, path_fd, file);
 	if (rc == 0 && facts->ephemeral && !inode->view)
 		rc = hold_ephemeral(file->fd);
