@@ -71,7 +71,7 @@ static int told_of(struct fs *fs, const struct actor *actor, struct inode *dir, 
 		return rc;
 	if (!actor->retrier)
 		return store_expect(fs, dir, actor->client.thread);
-	return store_open_dir(fs, dir, &fd) == -ESTALE ? -ENOENT : rc;
+	return store_open_dir(fs, dir, &fd) < 0 ? -ENOENT : rc;
 }
 
 static int look_up(fuse_req_t req, struct inode *parent, const char *name,
