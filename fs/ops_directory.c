@@ -5,6 +5,7 @@
 
 #include "dir.h"
 #include "npyview.h"
+#include "open.h"
 #include "ops.h"
 #include "store_at.h"
 #include "watch.h"
@@ -120,17 +121,8 @@ static int put_plain(struct listing *listing, const char *name, const struct fac
 }
 
 /*
- * Without the descriptors, the memory or the time to look at an entry the list would be short
- * without a word. Whatever else is wrong with one, as its owner may see to, is no trouble of others.
- */
-static bool is_fatal(int rc)
-{
-	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -EINTR;
-}
-
-/*
  * Fill the reply from `offset` on. Files that have vanished since the snapshot, or are no arrays,
- * are left out.
+ * are left out; so is one that can't be read, as its owner may see to: that is no trouble of others.
  */
 static int fill(struct listing *listing, struct dir *dir, off_t offset)
 {
@@ -155,7 +147,7 @@ static int fill(struct listing *listing, struct dir *dir, off_t offset)
 		if (rc == 0)
 			rc = listing->plus ? put_plus(listing, name, &facts, offset + 1)
 					   : put_plain(listing, name, &facts, offset + 1);
-		else if (!is_fatal(rc))
+		else if (!open_is_fatal(rc))
 			rc = 0;
 	}
 	/* What is there goes first: the error comes back with the next request, if it lasts. */

@@ -20,7 +20,7 @@ _Static_assert(sizeof(((struct format_meta *)0)->type_string) >= DTYPE_STRING_MA
 	       "a type string fits");
 
 static const unsigned char block_magic[8] = "sharr";
-static const unsigned char extension_magic[8] = "sharrext";
+static const unsigned char extension_magic[8] = FORMAT_EXTENSION_MAGIC;
 
 /* Offsets in the extension; what is not named here is zero in version 1. */
 enum {

@@ -33,6 +33,9 @@ enum {
 	FORMAT_DTYPE_NAME_MAX = 64,
 };
 
+/* What an extension begins with, and nothing else in a tail that has no user attributes. */
+#define FORMAT_EXTENSION_MAGIC "sharrext"
+
 /*
  * The metadata of one array. Pointers point into buffer, heap or static text: free with
  * format_meta_release, don't copy.

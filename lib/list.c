@@ -28,15 +28,6 @@ struct listing {
 	void *userdata;
 };
 
-/*
- * Without the descriptors, the memory or the time to look at an entry the list would be short
- * without a word.
- */
-static bool is_fatal(int r)
-{
-	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EINTR;
-}
-
 static int tell(struct listing *listing, const struct opened *opened)
 {
 	size_t bytes = info_payload_bytes(listing->name, &opened->meta);
@@ -87,7 +78,7 @@ static int visit(struct listing *listing, const struct dirent *entry)
 		return 0;
 	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, listing->in_mount, &opened);
 	if (r < 0)
-		return is_fatal(r) ? name_explain_limits("the store", r) : 0;
+		return open_is_fatal(r) ? name_explain_limits("the store", r) : 0;
 	if (!ephemeral_is_leftover(listing->dir, entry->d_name, &opened)) {
 		strcpy(listing->name + listing->group_bytes, entry->d_name);
 		r = tell(listing, &opened);
@@ -137,7 +128,7 @@ static int list_all(struct listing *listing, const char *group)
 	else if (beside == 0)
 		r = 0;
 	if (r != 0 || beside < 0)
-		return r == 0 && is_fatal(beside) ? beside : r;
+		return r == 0 && open_is_fatal(beside) ? beside : r;
 	listing->before = dir ? listing->dir : -1;
 	listing->in_mount = true;
 	return list_directory(listing, &other, &other_dir);

@@ -59,14 +59,15 @@ static size_t copy_mapped(const unsigned char *from, unsigned char *to, size_t b
 /* Where the tail ends that the fixed block names, 0: it can't be told. */
 static size_t end_of_tail(const unsigned char *block, size_t bytes, uint64_t start)
 {
-	static const char magic[] = "sharrext";
+	static const char magic[] = FORMAT_EXTENSION_MAGIC;
 	const unsigned char *extension;
 	size_t end;
 
 	if (start < FORMAT_BLOCK_BYTES || start >= bytes)
 		return 0;
 	extension = memmem(block + start, bytes - start, magic, strlen(magic));
-	end = extension ? (size_t)(extension - block) + FORMAT_EXTENSION_BYTES + TRAILER_BYTES_2 : 0;
+	end = extension ? (size_t)(extension - block) + FORMAT_EXTENSION_BYTES + TRAILER_BYTES_2
+			: 0;
 	return end <= bytes ? end : 0;
 }
 

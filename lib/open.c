@@ -200,6 +200,11 @@ int open_array_at(int dir, const char *entry, int access, bool in_mount, struct 
 			 ret_opened);
 }
 
+bool open_is_fatal(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EINTR;
+}
+
 void opened_deinit(struct opened *opened)
 {
 	cleanup_fd(&opened->fd);

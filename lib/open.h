@@ -37,6 +37,12 @@ int open_array_at(int dir, const char *entry, int access, bool in_mount, struct 
 
 void opened_deinit(struct opened *opened);
 
+/*
+ * Must a listing end with this error of one entry? Without the descriptors, the memory or the time
+ * to look at it the list would be short without a word.
+ */
+bool open_is_fatal(int r);
+
 #define CLEANUP_OPENED __attribute__((cleanup(opened_deinit)))
 
 #endif

@@ -119,23 +119,17 @@ def module_rows(store: Store) -> list[Row]:
             "when it is first written. The floor maps all pages by one call "
             "(MADV_POPULATE_WRITE), which create does for huge pages only.",
         ),
-        both(
-            "put 80 kB : create + copy",
-            0.55,
-            "put_small",
-            "n",
-            500,
-            floor=floor("put_small", store / "f", 500),
-            why=ONE_COPY,
-        ),
-        both(
-            "put 64 MiB : create + copy",
-            0.55,
-            "put_big",
-            "n",
-            3,
-            floor=floor("put_big", store / "f", 3),
-            why=ONE_COPY,
+        *(
+            both(
+                f"put {size} : create + copy",
+                0.55,
+                row,
+                "n",
+                count,
+                floor=floor(row, store / "f", count),
+                why=ONE_COPY,
+            )
+            for size, row, count in (("80 kB", "put_small", 500), ("64 MiB", "put_big", 3))
         ),
         both(
             "copy 64 KiB : attach().copy()",
