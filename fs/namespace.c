@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "client.h"
 #include "fs.h"
 #include "npyview.h"
+#include "staging.h"
 #include "store_at.h"
 
 enum { RENAME_TRIES = 10 };
@@ -168,12 +170,32 @@ static int64_t now_ns(void)
 	return timespec_ns(&now);
 }
 
+/* An empty one under a hidden name, the daemon's still. */
+static int make_hidden(int dirfd, const char *hidden, int *ret_fd, struct facts *ret_made)
+{
+	CLEANUP_FD int fd = -1;
+	int64_t since_ns = now_ns();
+	int rc;
+
+	if (mkdirat(dirfd, hidden, 0700) < 0)
+		return -errno;
+	fd = openat(dirfd, hidden, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	rc = fd < 0 ? -errno : facts_of_fd(fd, ret_made);
+	if (rc < 0)
+		return rc;
+	if (!is_ours(ret_made, since_ns))
+		return -ESTALE;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* It gets its name when it is the client's, with its mode: nobody ever sees half of that. */
 int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t mode,
 		    const struct client *client, struct facts *ret_facts)
 {
+	char hidden[NAME_MAX + 1];
 	CLEANUP_FD int dirfd = -1;
 	CLEANUP_FD int fd = -1;
-	int64_t since_ns = now_ns();
 	struct facts made;
 	int rc;
 
@@ -182,15 +204,17 @@ int namespace_mkdir(struct fs *fs, struct inode *dir, const char *name, mode_t m
 	rc = store_open_dir(fs, dir, &dirfd);
 	if (rc < 0)
 		return rc;
-	if (mkdirat(dirfd, name, 0700) < 0)
-		return -errno;
-	fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	rc = fd < 0 ? -errno : facts_of_fd(fd, &made);
+	if (facts_of_name(dirfd, name, &made) == 0)
+		return -EEXIST;
+	staging_new_hidden(hidden);
+	rc = make_hidden(dirfd, hidden, &fd, &made);
 	if (rc == 0)
-		rc = is_ours(&made, since_ns) ? hand_over(fd, &made, mode, client) : -ESTALE;
+		rc = hand_over(fd, &made, mode, client);
 	if (rc == 0)
-		rc = facts_of_fd(fd, ret_facts);
-	if (rc < 0)
-		unlinkat(dirfd, name, AT_REMOVEDIR);
+		rc = rename_at(dirfd, hidden, dirfd, name, RENAME_NOREPLACE);
+	if (rc == 0)
+		return facts_of_fd(fd, ret_facts);
+	if (fd >= 0)
+		unlinkat(dirfd, hidden, AT_REMOVEDIR);
 	return rc;
 }

@@ -20,7 +20,7 @@ struct listing {
 	int dir;
 	bool in_mount;
 	int before; /* the same group of the store, listed first: its names hide these; or -1 */
-	char *name;         /* room for the group, a slash and an entry */
+	char *name; /* room for the group, a slash and an entry */
 	size_t group_bytes; /* of the group and its slash, which name starts with */
 	void *payload;      /* owned, for info_fill; grows */
 	size_t payload_bytes;
@@ -45,13 +45,16 @@ static int tell(struct listing *listing, const struct opened *opened)
 	return listing->fn(&info, listing->userdata);
 }
 
-/* In passing, what a process that was killed left of an array it was replacing is cleared away. */
+/*
+ * In passing, what a process that was killed left of an array it was replacing, or of a group that it
+ * was making, is cleared away.
+ */
 static bool is_hidden(const struct listing *listing, const char *name)
 {
 	if (!staging_is_hidden(name))
 		return false;
-	if (staging_is_abandoned(name))
-		unlinkat(listing->dir, name, 0);
+	if (staging_is_abandoned(name) && unlinkat(listing->dir, name, 0) < 0 && errno == EISDIR)
+		unlinkat(listing->dir, name, AT_REMOVEDIR);
 	return true;
 }
 
@@ -72,8 +75,8 @@ static int visit(struct listing *listing, const struct dirent *entry)
 	int r;
 
 	/* Some file systems count characters: a name of theirs may have more bytes than ours. */
-	if ((entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) ||
-	    strlen(entry->d_name) > NAME_MAX || is_hidden(listing, entry->d_name) ||
+	if (strlen(entry->d_name) > NAME_MAX || is_hidden(listing, entry->d_name) ||
+	    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) ||
 	    is_hidden_by_the_store(listing, entry->d_name))
 		return 0;
 	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, listing->in_mount, &opened);

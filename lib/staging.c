@@ -40,7 +40,7 @@ static struct maker maker_self(void)
 }
 
 /* The hidden name tells whose it is, so that what a killed process left behind is known as such. */
-static void new_hidden(char *ret_hidden)
+void staging_new_hidden(char *ret_hidden)
 {
 	static atomic_uint count;
 	struct maker self = maker_self();
@@ -105,7 +105,7 @@ static int open_hidden(const struct name *name, unsigned mode, struct staging *s
 	char path[PATH_MAX];
 	int r;
 
-	new_hidden(staging->hidden);
+	staging_new_hidden(staging->hidden);
 	r = hidden_path(name, staging->hidden, path);
 	if (r == 0)
 		r = clear_hidden(name, path);
@@ -193,7 +193,7 @@ static int replace(struct staging *staging, const struct name *name)
 	if (staging->hidden[0])
 		strcpy(hidden, staging->hidden);
 	else
-		new_hidden(hidden);
+		staging_new_hidden(hidden);
 	r = hidden_path(name, hidden, path);
 	if (r == 0 && !staging->hidden[0])
 		r = clear_hidden(name, path);

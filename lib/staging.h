@@ -31,6 +31,9 @@ int staging_publish(struct staging *staging, const struct name *name, bool repla
 /* Close it; what was not published is gone. */
 void staging_close(struct staging *staging, const struct name *name);
 
+/* A hidden name that is nobody else's: a buffer of NAME_MAX + 1 bytes. */
+void staging_new_hidden(char *ret_hidden);
+
 /* Is this the name of a file in the making, which no list should show? */
 bool staging_is_hidden(const char *name);
 
