@@ -220,7 +220,7 @@ def test_signal_unmounts(mounted):
 def test_mount_of_a_killed_daemon_is_cleared_by_its_user(mounted):
     mounted.root("pid = daemon()")
     assert mounted("os.kill(pid, signal.SIGKILL)") is None
-    assert mounted("os.listdir(m)") == "ENOTCONN"
+    assert mounted("os.listdir(m)") in ("ENOTCONN", "ECONNABORTED")  # the latter while it dies
     assert "umount it first" in complaint(mounted(MOUNT))
     assert mounted(UNMOUNT) == WELL
     assert mounted(MOUNT) == WELL
