@@ -80,15 +80,16 @@ static int hold_ephemeral(int fd)
 static int file_open(struct fs *fs, struct inode *inode, int path_fd, const struct facts *facts,
 		     struct file **ret_file)
 {
-	/* The last descriptors are not to be kept: opening what is open already takes two for a
-	 * moment. */
-	CLEANUP_FD int reserve = fcntl(fs->root_fd, F_DUPFD_CLOEXEC, 0);
-	struct file *file = reserve < 0 ? NULL : file_alloc(inode, (uint64_t)facts->st.st_size);
+	struct file *file = file_alloc(inode, (uint64_t)facts->st.st_size);
 	int rc;
 
 	if (!file)
-		return reserve < 0 ? -errno : -ENOMEM;
+		return -ENOMEM;
 	rc = inode->view ? npyview_open(fs, path_fd, file) : open_both_ways(fs, path_fd, file);
+	/* The last descriptors are not to be kept: opening what is open already takes two for a
+	 * moment. The kernel hands out the lowest one that is free. */
+	if (rc == 0 && file->fd + 1 >= fs->descriptor_max)
+		rc = -EMFILE;
 	if (rc == 0 && facts->ephemeral && !inode->view)
 		rc = hold_ephemeral(file->fd);
 	if (rc == 0 && !inode->view)

@@ -3,12 +3,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "store_at.h"
+
+/* As many open arrays as the system lets us have; how many descriptors that is. */
+static int raise_descriptor_limit(int *ret_max)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	*ret_max = limit.rlim_max < INT_MAX ? (int)limit.rlim_max : INT_MAX;
+	return 0;
+}
 
 int fs_init(struct fs *fs, const char *path)
 {
@@ -25,7 +41,9 @@ int fs_init(struct fs *fs, const char *path)
 	proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_fd < 0)
 		return -errno;
-	rc = facts_of_fd(root_fd, &root);
+	rc = raise_descriptor_limit(&fs->descriptor_max);
+	if (rc == 0)
+		rc = facts_of_fd(root_fd, &root);
 	if (rc < 0)
 		return rc;
 	if (fstatvfs(root_fd, &mounted) < 0)
@@ -40,7 +58,7 @@ int fs_init(struct fs *fs, const char *path)
 	rc = verdict_cache_init(&fs->verdicts);
 	if (rc < 0)
 		goto no_verdicts;
-	rc = pins_init(&fs->pins);
+	rc = pins_init(&fs->pins, fs->descriptor_max);
 	if (rc < 0)
 		goto no_pins;
 	rc = npy_recent_init(&fs->npy_recent);

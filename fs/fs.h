@@ -50,6 +50,7 @@ struct fs {
 	int root_fd;       /* the store's directory, readable; owned */
 	bool no_devices;   /* it is mounted so that none in it can be opened (nodev) */
 	int proc_fd; /* /proc/self/fd, through which O_PATH descriptors are opened anew; owned */
+	int descriptor_max;    /* of this process */
 	uint64_t mount_device; /* st_dev of the mount, by which /proc/PID/maps name a map that was
 				  made through it */
 	struct timeouts timeouts;

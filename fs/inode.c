@@ -26,13 +26,30 @@ static size_t bucket_of(const struct inode_table *table, const struct inode *par
 	return (size_t)(hash ^ hash >> 32) & (table->bucket_count - 1);
 }
 
-struct inode *inode_find(struct inode_table *table, const struct inode *parent, const char *name)
+static struct inode *find(const struct inode_table *table, const struct inode *parent,
+			  const char *name, bool named)
 {
 	struct inode *inode = table->buckets[bucket_of(table, parent, name)];
 
-	while (inode && (inode->parent != parent || strcmp(inode->name, name)))
+	while (inode &&
+	       (inode->named != named || inode->parent != parent || strcmp(inode->name, name)))
 		inode = inode->next;
 	return inode;
+}
+
+struct inode *inode_find(struct inode_table *table, const struct inode *parent, const char *name)
+{
+	return find(table, parent, name, true);
+}
+
+bool inode_has_lost(struct inode_table *table, const struct inode *parent, const char *name)
+{
+	bool found;
+
+	pthread_mutex_lock(&table->lock);
+	found = find(table, parent, name, false);
+	pthread_mutex_unlock(&table->lock);
+	return found;
 }
 
 static void link_in(struct inode **list, struct inode *inode)
@@ -54,16 +71,6 @@ static void link_out(struct inode *inode)
 static void hash_in(struct inode_table *table, struct inode *inode)
 {
 	link_in(&table->buckets[bucket_of(table, inode->parent, inode->name)], inode);
-	inode->hashed = true;
-}
-
-static void hash_out(struct inode_table *table, struct inode *inode)
-{
-	if (!inode->hashed)
-		return;
-	link_out(inode);
-	link_in(&table->nameless, inode);
-	inode->hashed = false;
 }
 
 /* Twice the buckets. Out of memory is no failure: the chains get longer. */
@@ -130,6 +137,7 @@ static struct inode *inode_new(struct inode_table *table, struct inode *parent, 
 		return NULL;
 	}
 	inode->parent = parent;
+	inode->named = true;
 	inode->id = facts->id;
 	inode->directory = S_ISDIR(facts->st.st_mode);
 	inode->view = npyview_has(parent, name);
@@ -149,7 +157,7 @@ int inode_table_init(struct inode_table *table, const struct facts *root)
 	table->buckets = calloc(table->bucket_count, sizeof(*table->buckets));
 	if (!table->buckets)
 		return -ENOMEM;
-	table->root.hashed = true;
+	table->root.named = true;
 	table->root.id = root->id;
 	table->root.directory = true;
 	table->root.root = true;
@@ -175,7 +183,6 @@ void inode_table_deinit(struct inode_table *table)
 
 	for (i = 0; i < table->bucket_count; i++)
 		free_chain(table->buckets[i]);
-	free_chain(table->nameless);
 	free(table->buckets);
 	pthread_mutex_destroy(&table->lock);
 }
@@ -187,7 +194,7 @@ static struct inode *find_or_make(struct inode_table *table, struct inode *paren
 	struct inode *inode = inode_find(table, parent, name);
 
 	if (inode && !identity_equal(&inode->id, &facts->id)) {
-		hash_out(table, inode);
+		inode->named = false;
 		inode = NULL;
 	}
 	if (!inode)
@@ -295,9 +302,6 @@ struct inode *inode_first_open(struct inode_table *table)
 		for (inode = table->buckets[i]; inode; inode = inode->next)
 			if (inode->file)
 				return inode;
-	for (inode = table->nameless; inode; inode = inode->next)
-		if (inode->file)
-			return inode;
 	return NULL;
 }
 
@@ -329,7 +333,7 @@ static size_t path_bytes(const struct inode *inode)
 	size_t bytes = inode->parent ? 0 : 1;
 
 	for (; inode->parent; inode = inode->parent) {
-		if (!inode->hashed)
+		if (!inode->named)
 			return 0;
 		bytes += strlen(inode->name) + 1; /* a slash behind it, or the NUL */
 	}
@@ -342,7 +346,7 @@ static size_t path_bytes(const struct inode *inode)
  */
 static int lost(const struct inode *inode)
 {
-	while (inode->hashed)
+	while (inode->named)
 		inode = inode->parent;
 	return inode->removed ? -ENOENT : -ESTALE;
 }
@@ -389,11 +393,11 @@ int inode_place(struct inode_table *table, struct inode *inode, char **ret_paren
 	int rc;
 
 	pthread_mutex_lock(&table->lock);
-	if (inode->hashed && inode->parent) {
+	if (inode->named && inode->parent) {
 		name = strdup(inode->name);
 		rc = name ? path_of(inode->parent, ret_parent) : -ENOMEM;
 	} else {
-		rc = inode->hashed ? -ENOENT : lost(inode);
+		rc = inode->named ? -ENOENT : lost(inode);
 	}
 	pthread_mutex_unlock(&table->lock);
 	if (rc < 0)
@@ -444,7 +448,7 @@ void inode_removed(struct inode_table *table, struct inode *parent, const char *
 	pthread_mutex_lock(&table->lock);
 	inode = inode_find(table, parent, name);
 	if (inode) {
-		hash_out(table, inode);
+		inode->named = false;
 		inode->removed = true;
 	}
 	pthread_mutex_unlock(&table->lock);
@@ -461,6 +465,7 @@ static void move(struct inode_table *table, struct inode *inode, struct inode *p
 	inode->parent = parent;
 	parent->refs++;
 	old_parent->refs--;
+	inode->named = true;
 	hash_in(table, inode);
 	let_go(table, old_parent);
 }
@@ -476,13 +481,15 @@ void inode_renamed(struct inode_table *table, struct inode *from, const char *fr
 	pthread_mutex_lock(&table->lock);
 	inode = inode_find(table, from, from_name);
 	other = inode_find(table, to, to_name);
-	if (inode && inode != other)
-		hash_out(table, inode);
-	if (other && inode != other)
-		hash_out(table, other);
-	if (inode && inode != other && name)
-		move(table, inode, to, steal_ptr(name));
-	if (other && inode != other && exchange && other_name)
-		move(table, other, from, steal_ptr(other_name));
+	if (inode && inode != other) {
+		inode->named = false;
+		if (name)
+			move(table, inode, to, steal_ptr(name));
+	}
+	if (other && inode != other) {
+		other->named = false;
+		if (exchange && other_name)
+			move(table, other, from, steal_ptr(other_name));
+	}
 	pthread_mutex_unlock(&table->lock);
 }

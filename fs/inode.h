@@ -3,8 +3,8 @@
  * What the kernel knows of the mount: one inode per (parent, name) that it has looked up and not
  * yet forgotten, with the identity of the file that it was. No descriptor belongs to an inode as
  * such, only to one that is open (file.h), so that 100,000 arrays cost memory alone, about 150
- * bytes each. If another file takes a name, it gets another inode; the old one lives on outside the
- * table until the kernel forgets it. libfuse's inode numbers are addresses of these, and 1 the
+ * bytes each. If another file takes a name, it gets another inode; the old one stays beside it,
+ * without the name, until the kernel forgets it. libfuse's inode numbers are addresses of these, and 1 the
  * root.
  */
 #ifndef SHARRFS_INODE_H
@@ -32,14 +32,14 @@ struct reported {
 
 /* All is under the table's lock, but what stands below id, which never changes. */
 struct inode {
-	struct inode *next;   /* in its bucket, or among the nameless */
+	struct inode *next;   /* in its bucket */
 	struct inode **link;  /* what points to it there */
 	struct inode *parent; /* NULL: the root; counted in the parent's refs */
 	char *name;           /* in the parent; owned */
 	uint64_t lookups;     /* that the kernel has not taken back by FORGET */
 	uint32_t refs;        /* children, and one for an open file */
-	bool hashed;          /* false: its name is gone, or is another file's now */
-	bool removed;         /* why it is not hashed: the name is gone */
+	bool named;           /* false: its name is gone, or is another file's now */
+	bool removed;         /* which of the two: the name is gone */
 	struct file *file;    /* NULL unless open; owned by file.c */
 	struct watch *watch;  /* of a directory; NULL: it is not watched; owned by watch.c */
 	bool listed;          /* the kernel may still keep its name from a listing, for long */
@@ -56,8 +56,7 @@ struct inode_table {
 	struct inode **buckets;
 	size_t bucket_count; /* a power of 2 */
 	size_t inode_count;
-	struct inode *nameless; /* not hashed, but not forgotten yet */
-	uint64_t seed;          /* of the hash: names are other people's choice */
+	uint64_t seed; /* of the hash: names are other people's choice */
 	struct inode root;
 };
 
@@ -106,6 +105,9 @@ size_t inode_numbers(struct inode_table *table, size_t *bucket, uint64_t *number
 
 /* Under the lock: the inode of `name` in `parent`, or NULL. */
 struct inode *inode_find(struct inode_table *table, const struct inode *parent, const char *name);
+
+/* Is there one that had this name before, so that a client may be about to ask for that? */
+bool inode_has_lost(struct inode_table *table, const struct inode *parent, const char *name);
 
 /* The directory that it is in, with one more of its refs; NULL for the root. */
 struct inode *inode_parent(struct inode_table *table, struct inode *inode);

@@ -30,6 +30,12 @@ static inline struct client ops_client(fuse_req_t req)
 	return (struct client){.thread = ctx->pid, .uid = ctx->uid, .gid = ctx->gid};
 }
 
+/*
+ * The kernel is told what `name` in the directory `parent` (`dirfd`) is, other than by a lookup: as a
+ * lookup does, hold it if need be.
+ */
+void ops_hold(struct fs *fs, const struct inode *parent, int dirfd, const char *name);
+
 /* Answer with 0 or a negative errno. */
 void ops_reply(fuse_req_t req, int rc);
 

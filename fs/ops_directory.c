@@ -84,7 +84,7 @@ static void set_timeouts(const struct listing *listing, const struct inode *inod
 						 : timeouts->attributes;
 }
 
-static int put_plus(struct listing *listing, const char *name, const struct facts *facts,
+static int put_plus(struct listing *listing, int dirfd, const char *name, const struct facts *facts,
 		    off_t next)
 {
 	struct fs *fs = ops_fs(listing->req);
@@ -101,6 +101,8 @@ static int put_plus(struct listing *listing, const char *name, const struct fact
 			&keep);
 	if (rc < 0)
 		return rc;
+	if (!inode->view)
+		ops_hold(fs, listing->parent, dirfd, name);
 	entry.ino = inode_number(inode);
 	set_timeouts(listing, inode, keep, &entry);
 	listing->used += fuse_add_direntry_plus(listing->req, at, room, name, &entry, next);
@@ -145,7 +147,7 @@ static int fill(struct listing *listing, struct dir *dir, off_t offset)
 			rc = store_look(fs, dir->fd, name, &facts);
 		}
 		if (rc == 0)
-			rc = listing->plus ? put_plus(listing, name, &facts, offset + 1)
+			rc = listing->plus ? put_plus(listing, dir->fd, name, &facts, offset + 1)
 					   : put_plain(listing, name, &facts, offset + 1);
 		else if (!open_is_fatal(rc))
 			rc = 0;

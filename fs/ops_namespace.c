@@ -74,12 +74,42 @@ static int told_of(struct fs *fs, const struct actor *actor, struct inode *dir, 
 	return store_open_dir(fs, dir, &fd) < 0 ? -ENOENT : rc;
 }
 
+/* A directory that is found is a step on the way to what the client wants of it. */
+static int allowed_on_the_way(const struct client *client, const struct inode *inode,
+			      const struct facts *facts)
+{
+	int allowed = client_surely_may(client, &facts->st);
+
+	return inode->directory && allowed & X_OK ? allowed | R_OK | W_OK : allowed;
+}
+
+/*
+ * May a client be told ESTALE of this name, which then asks for what was found now (pins.h)? If one
+ * has been already, or if the kernel still knows what had the name before.
+ */
+static bool is_wanted(struct fs *fs, const struct inode *parent, const char *name, pid_t client)
+{
+	return inode_has_lost(&fs->inodes, parent, name) ||
+	       pins_want(&fs->pins, client, parent, name);
+}
+
+void ops_hold(struct fs *fs, const struct inode *parent, int dirfd, const char *name)
+{
+	CLEANUP_FD int fd = -1;
+	struct facts facts;
+
+	if (!is_wanted(fs, parent, name, 0))
+		return;
+	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && facts_of_fd(fd, &facts) == 0)
+		pins_hold(&fs->pins, 0, parent, name, &facts.id, steal_fd(&fd));
+}
+
 static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 		   struct fuse_entry_param *ret_entry)
 {
 	const struct client client = ops_client(req);
 	struct fs *fs = ops_fs(req);
-	bool wanted = pins_want(&fs->pins, client.thread, parent, name);
 	CLEANUP_FD int dirfd = -1;
 	CLEANUP_FD int fd = -1;
 	struct inode *inode;
@@ -88,25 +118,18 @@ static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 
 	if (rc == -ESTALE)
 		return stale_group(fs, parent, client.thread);
-	if (rc == 0 && npyview_has(parent, name))
-		rc = npyview_look(fs, parent, dirfd, name, &fd, &facts);
-	else if (rc == 0)
-		rc = wanted ? store_look_and_open(fs, dirfd, name, &fd, &facts)
-			    : store_look(fs, dirfd, name, &facts);
+	if (rc == 0)
+		rc = npyview_has(parent, name) ? npyview_look(fs, parent, dirfd, name, &fd, &facts)
+					       : store_look_and_open(fs, dirfd, name, &fd, &facts);
 	if (rc == 0)
 		rc = inode_lookup(&fs->inodes, parent, name, &facts, &inode);
-	if (wanted && rc == -ENOENT)
+	if (rc == -ENOENT)
 		pins_miss(&fs->pins, client.thread);
 	if (rc < 0)
 		return rc;
-	if (wanted) {
-		int allowed = client_surely_may(&client, &facts.st);
-
-		if (inode->directory && allowed & X_OK) /* a step on the way */
-			allowed |= R_OK | W_OK;
-		pins_settle(&fs->pins, client.thread, allowed);
+	pins_settle(&fs->pins, client.thread, allowed_on_the_way(&client, inode, &facts));
+	if (is_wanted(fs, parent, name, client.thread))
 		pins_hold(&fs->pins, client.thread, parent, name, &facts.id, steal_fd(&fd));
-	}
 	*ret_entry = entry_of(inode, &facts, fs->timeouts.name,
 			      inode->directory ? fs->timeouts.tick : fs->timeouts.attributes);
 	return 0;
@@ -330,6 +353,15 @@ static int rename_either(struct fs *fs, const struct client *client, struct inod
 	return rc;
 }
 
+/* The kernel moves what it knows of a file to the new name. */
+static void hold_renamed(struct fs *fs, struct inode *dir, const char *name)
+{
+	CLEANUP_FD int fd = -1;
+
+	if (store_open_dir(fs, dir, &fd) == 0)
+		ops_hold(fs, dir, fd, name);
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned flags)
 {
@@ -349,5 +381,9 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	}
 	if (replaced)
 		inode_forget(&fs->inodes, replaced, 1);
+	if (rc == 0)
+		hold_renamed(fs, to, newname);
+	if (rc == 0 && flags & RENAME_EXCHANGE)
+		hold_renamed(fs, from, name);
 	ops_reply(req, told_of(fs, &actor, to, told_of(fs, &actor, from, rc)));
 }

@@ -96,15 +96,16 @@ static struct pin_held *room_to_hold(struct pins *pins, const struct identity *i
 	if (slot)
 		return slot;
 	slot = &pins->held[0];
-	for (int i = 1; i < PINS_HELD; i++)
+	for (int i = 1; i < pins->held_max; i++)
 		if (pins->held[i].since_ns < slot->since_ns)
 			slot = &pins->held[i];
 	return slot;
 }
 
-int pins_init(struct pins *pins)
+int pins_init(struct pins *pins, int descriptor_max)
 {
 	memset(pins, 0, sizeof(*pins));
+	pins->held_max = descriptor_max / 8 < PINS_HELD ? descriptor_max / 8 + 1 : PINS_HELD;
 	for (int i = 0; i < PINS_WAITING; i++)
 		pins->waiting[i].fd = -1;
 	return -pthread_mutex_init(&pins->lock, NULL);
@@ -154,6 +155,8 @@ void pins_settle(struct pins *pins, pid_t client, int allowed)
 {
 	struct pin_waiting *waiting;
 
+	if (!atomic_load(&pins->used))
+		return;
 	pthread_mutex_lock(&pins->lock);
 	waiting = find_waiting(pins, client);
 	if (waiting)
@@ -167,6 +170,8 @@ void pins_miss(struct pins *pins, pid_t client)
 {
 	struct pin_waiting *waiting;
 
+	if (!atomic_load(&pins->used))
+		return;
 	pthread_mutex_lock(&pins->lock);
 	waiting = find_waiting(pins, client);
 	if (waiting && waiting->missed)
@@ -186,7 +191,7 @@ bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, c
 	if (waiting && !same_place(&waiting->place, &place))
 		waiting = NULL;
 	if (waiting)
-		free_waiting(pins, waiting);
+		waiting->acts = false;
 	pthread_mutex_unlock(&pins->lock);
 	return waiting;
 }
@@ -290,7 +295,7 @@ int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum p
 	held = waiting ? find_for(pins, waiting, id) : -1;
 	if (held >= 0)
 		fd = fcntl(held, F_DUPFD_CLOEXEC, 0);
-	if (held >= 0 && (use == PINS_ACT || !waiting->acts))
+	if (waiting && (use == PINS_ACT || (held >= 0 && !waiting->acts)))
 		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
 	return fd;

@@ -3,9 +3,9 @@
  * The kernel looks a name up, and a moment later acts on what it found. If the name has become
  * another file's meanwhile, it is told ESTALE, looks up again and retries, but once only: under a
  * writer that replaces an array all the time, readers would see ESTALE now and then. So what is
- * found under a name of which a client was told ESTALE is held for half a second by an O_PATH
- * descriptor. (By whoever looks: a client that waits for another's lookup of the same name takes
- * over what that has found.)
+ * found under a name of which a client was told ESTALE, or may be told next, is held for half a
+ * second by an O_PATH descriptor. (By whoever looks: a client that waits for another's lookup of the
+ * same name takes over what that has found, perhaps before it was told ESTALE itself.)
  *
  * What is held may have been deleted, and is for the retry only: for a client that was told ESTALE
  * and has not acted since. All others are to see what is there.
@@ -25,7 +25,7 @@ struct inode;
 
 enum {
 	PINS_WAITING = 128,
-	PINS_HELD = 128,
+	PINS_HELD = 512,
 	PINS_LIFE_MS = 500, /* more than from one request to the next when all is busy */
 };
 
@@ -62,9 +62,10 @@ struct pins {
 		struct identity id;
 		int fd; /* owned */
 	} held[PINS_HELD];
+	int held_max; /* entries in use at most: an eighth of the descriptors that there may be */
 };
 
-int pins_init(struct pins *pins);
+int pins_init(struct pins *pins, int descriptor_max);
 void pins_deinit(struct pins *pins);
 
 /*
@@ -86,7 +87,10 @@ void pins_settle(struct pins *pins, pid_t client, int allowed);
 /* A client has looked a name up in vain: the kernel does it twice, and then the client knows. */
 void pins_miss(struct pins *pins, pid_t client);
 
-/* Was this client told ESTALE of this name? Once more would be an error: it waits no more. */
+/*
+ * Was this client told ESTALE of this name? Once more would be an error: it is told that there is
+ * none, and waits no more. (The kernel may ask several times before it takes that for an answer.)
+ */
 bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
 
 /* Was this client told ESTALE, and has not acted since? */
@@ -96,12 +100,13 @@ bool pins_waits(struct pins *pins, pid_t client);
 bool pins_end(struct pins *pins, pid_t client);
 
 /*
- * Is what this client finds by this name to be held? All that a waiting one looks up on its way is,
- * the last of it for itself; and what anyone finds in a place that is waited for.
+ * Is what this client has found by this name to be held? All that a waiting one looks up on its way
+ * is, the last of it for itself; and what anyone finds in a place that is waited for.
  */
 bool pins_want(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
 
-/* Hold fd, which is of the file `id` that the client found so, and the pins' from here on. */
+/* Hold fd, which is of the file `id` that the client (0: somebody) found so, and the pins' from here
+ * on. */
 void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
 	       const struct identity *id, int fd);
 

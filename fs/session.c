@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -193,17 +192,6 @@ static uint64_t device_of(const char *mountpoint)
 	return makedev(stx.stx_dev_major, stx.stx_dev_minor);
 }
 
-/* As many open arrays as the system lets us have. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int serve(struct session *session)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
@@ -295,6 +283,5 @@ int session_run(struct options *options)
 	umask(0); /* modes come from clients, whose umask the kernel has applied */
 	if (chdir("/") < 0)
 		return complain("cannot leave", "the working directory", strerror(errno));
-	raise_descriptor_limit();
 	return with_store(&session, &options->mount_args);
 }

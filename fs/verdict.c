@@ -19,9 +19,9 @@ enum {
 /*
  * ctime advances by the tick only (4 ms) on many kernels, so that a file which changed twice within
  * one looks unchanged. And SharedArray writes its trailer through a map, which leaves ctime as it
- * is: "no array" is believed later still.
+ * is: of a file, "no array" is believed later still.
  */
-static const int64_t array_age_ns = 20 * 1000 * 1000;
+static const int64_t age_ns = 20 * 1000 * 1000;
 static const int64_t foreign_age_ns = 2000 * 1000 * 1000;
 
 struct verdict_entry {
@@ -124,10 +124,11 @@ void verdict_keep(struct verdict_cache *cache, const struct facts *facts,
 		.file_bytes = (uint64_t)facts->st.st_size,
 		.verdict = *verdict,
 	};
+	bool foreign = S_ISREG(facts->st.st_mode) && !verdict->array;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (timespec_ns(&now) - entry.ctime_ns < (verdict->array ? array_age_ns : foreign_age_ns))
+	if (timespec_ns(&now) - entry.ctime_ns < (foreign ? foreign_age_ns : age_ns))
 		return;
 	pthread_mutex_lock(&cache->lock);
 	if (cache->used > cache->set_count * WAYS / 2 && cache->set_count < SETS_MAX)
@@ -151,8 +152,8 @@ int verdict_read(int fd, const struct facts *facts, struct verdict *ret_verdict)
 		verdict.array = rc == 0;
 		if (verdict.array) {
 			verdict.nbytes = meta.nbytes;
-			verdict.ephemeral = meta.flags & EPHEMERAL_FLAG &&
-					    meta.inode == facts->st.st_ino;
+			verdict.ephemeral =
+				meta.flags & EPHEMERAL_FLAG && meta.inode == facts->st.st_ino;
 			format_meta_release(&meta);
 		}
 	}

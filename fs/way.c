@@ -18,7 +18,8 @@ static int check(struct fs *fs, struct inode *dir, const struct client *retrier)
 
 	if (dir->view) /* as its directory is, which comes next */
 		return 0;
-	rc = store_open(fs, dir, 0, &fd, &facts);
+	rc = dir->root ? store_facts_of(fs, dir, fs->root_fd, &facts)
+		       : store_open(fs, dir, 0, &fd, &facts);
 	if (rc < 0)
 		return rc == -ESTALE && retrier ? -ENOENT : rc;
 	if (inode_is_as_reported(&fs->inodes, dir, &facts))

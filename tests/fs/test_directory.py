@@ -179,3 +179,19 @@ def test_listed_while_somebody_asks_what_is_in_use(direct, python):
     for _ in range(60):
         assert len(os.listdir(direct)) == 50
     assert reaper.result() == [50] * 60
+
+
+def test_descriptor_of_a_group_that_was_made_again_finds_nothing(store, either, errno_of):
+    """Looking again does not help who came through a descriptor: there is none, and no ESTALE."""
+    os.mkdir(store / "group")
+    group = os.open(either / "group", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.rmdir(store / "group")
+        os.mkdir(store / "group")
+        for _ in range(3):
+            assert errno_of(lambda: os.close(os.open("x", os.O_RDONLY, dir_fd=group))) == "ENOENT"
+            assert errno_of(os.stat, "x", dir_fd=group) == "ENOENT"
+            assert errno_of(os.unlink, "x", dir_fd=group) == "ENOENT"
+            assert errno_of(os.rename, "x", "y", src_dir_fd=group, dst_dir_fd=group) == "ENOENT"
+    finally:
+        os.close(group)

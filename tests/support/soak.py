@@ -2,7 +2,8 @@
 """One of several processes that do everything to the same few arrays, and check what they see.
 
 Started as a script: soak.py STORE MOUNT SIDE NUMBER SECONDS, where SIDE is "mount" or "store".
-Prints a JSON object: how often each operation succeeded, and what went wrong.
+Prints a JSON object: how often each operation succeeded, and what went wrong. ESTALE may get
+through to a program (sharrfs(8)), but once in OPERATIONS_PER_STALE operations at most.
 
 Every element of an array is size << 40 | identity << 8 | version: so whoever reads one knows
 whether all of it belongs together, however often it was replaced, renamed or written in place.
@@ -30,6 +31,8 @@ GROUPS = ["group-0", "group-1"]
 DTYPES = [b"<u8", b"<i8", b"<f8", b"<u4", b"<u2", b"|u1"]
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 FAILURES_MAX = 10
+
+OPERATIONS_PER_STALE = 10_000
 
 GONE = frozenset([errno.ENOENT])
 TAKEN = frozenset([errno.EEXIST])
@@ -371,7 +374,7 @@ def main(store: str, mount: str, side: str, number: str, seconds: str) -> None:
         worker = MountWorker(store, mount, mount, int(number))
     operations = worker.operations()
     done = {operation.__name__: 0 for operation in operations}
-    failures = []
+    failures, stale = [], []
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end and len(failures) < FAILURES_MAX:
         operation = worker.random.choice(list(operations))
@@ -380,9 +383,12 @@ def main(store: str, mount: str, side: str, number: str, seconds: str) -> None:
             done[operation.__name__] += 1
         except OSError as error:
             if error.errno not in operations[operation]:
-                failures.append(f"{operation.__name__}: {traceback.format_exc()}")
+                into = stale if error.errno == errno.ESTALE else failures
+                into.append(f"{operation.__name__}: {traceback.format_exc()}")
         except Exception:
             failures.append(f"{operation.__name__}: {traceback.format_exc()}")
+    if len(stale) > 1 + sum(done.values()) // OPERATIONS_PER_STALE:
+        failures += stale[:FAILURES_MAX]
     json.dump({"done": done, "failures": failures}, sys.stdout)
 
 
