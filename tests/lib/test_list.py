@@ -177,6 +177,15 @@ def test_what_a_killed_process_was_making_is_cleared_away(c, store, other):
     assert store.names() == ["x"]
 
 
+def test_group_that_a_killed_daemon_was_making_is_cleared_away(c, store, other):
+    child = other()
+    os.mkdir(store / hidden_name(child.pid))
+    assert c.names() == []
+    child.kill()
+    assert c.names() == []
+    assert store.names() == []
+
+
 def test_what_another_machine_is_making_stays(c, store):
     """A store may lie on a network file system: pids say nothing there."""
     name = hidden_name(2**22 - 1, 1, "01234567" * 4)
