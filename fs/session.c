@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "fs.h"
 #include "ops.h"
 #include "options.h"
+#include "signals.h"
 #include "watch.h"
 
 /*
@@ -39,6 +39,7 @@ struct session {
 	const struct options *options;
 	struct fuse_session *fuse;
 	int report_fd; /* -1: in the foreground */
+	struct signals signals;
 	struct fs fs;
 };
 
@@ -192,6 +193,17 @@ static uint64_t device_of(const char *mountpoint)
 	return makedev(stx.stx_dev_major, stx.stx_dev_minor);
 }
 
+static int loop(struct session *session, struct fuse_loop_config *config)
+{
+	int rc = signals_start(&session->signals, session->fuse);
+
+	if (rc < 0)
+		return rc;
+	rc = fuse_session_loop_mt(session->fuse, config);
+	signals_stop(&session->signals);
+	return rc;
+}
+
 static int serve(struct session *session)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
@@ -207,7 +219,7 @@ static int serve(struct session *session)
 		watch_start(&session->fs, &session->fs.watcher);
 	if (session->report_fd >= 0)
 		daemon_ready(session->report_fd);
-	rc = fuse_session_loop_mt(session->fuse, config); /* positive: the signal that ended it */
+	rc = loop(session, config);
 	fuse_loop_cfg_destroy(config);
 	watch_stop(&session->fs, session->fs.watcher);
 	file_close_all(&session->fs);
@@ -230,18 +242,14 @@ static int mounted(struct session *session)
 	return serve(session);
 }
 
-static int with_signals(struct session *session)
+static int with_fuse(struct session *session)
 {
-	int rc;
+	int rc = mount_it(session);
 
-	if (fuse_set_signal_handlers(session->fuse) < 0)
-		return complain("cannot handle signals", "", strerror(errno));
-	rc = mount_it(session);
-	if (rc == 0) {
-		rc = mounted(session);
-		fuse_session_unmount(session->fuse);
-	}
-	fuse_remove_signal_handlers(session->fuse);
+	if (rc != 0)
+		return rc;
+	rc = mounted(session);
+	fuse_session_unmount(session->fuse);
 	return rc;
 }
 
@@ -257,7 +265,7 @@ static int with_store(struct session *session, struct fuse_args *args)
 	session->fuse = fuse_session_new(args, &ops_table, sizeof(ops_table), &session->fs);
 	session->fs.session = session->fuse;
 	if (session->fuse) {
-		rc = with_signals(session);
+		rc = with_fuse(session);
 		fuse_session_destroy(session->fuse);
 	} else {
 		rc = complain("cannot start", "", "libfuse refuses the options");
@@ -280,6 +288,7 @@ int session_run(struct options *options)
 		if (rc < 0)
 			return complain("cannot go into the background", "", strerror(-rc));
 	}
+	signals_block(&session.signals);
 	umask(0); /* modes come from clients, whose umask the kernel has applied */
 	if (chdir("/") < 0)
 		return complain("cannot leave", "the working directory", strerror(errno));

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "signals.h"
+
+#include <stddef.h>
+#include <time.h>
+
+static const int ending[] = {SIGHUP, SIGINT, SIGTERM};
+
+static void on_wake(int number)
+{
+}
+
+void signals_block(struct signals *signals)
+{
+	const struct sigaction wake = {.sa_handler = on_wake}; /* no SA_RESTART: it is to be seen */
+	struct sigaction now;
+
+	sigemptyset(&signals->set);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&signals->set, ending[i]);
+	pthread_sigmask(SIG_BLOCK, &signals->set, NULL);
+	sigaction(SIGUSR1, &wake, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The server is woken until it has seen that it is to end: it stops this thread then. */
+static void *wait_for_one(void *userdata)
+{
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+	struct signals *signals = userdata;
+	int number;
+
+	sigwait(&signals->set, &number);
+	fuse_session_exit(signals->session);
+	for (;;) {
+		pthread_kill(signals->server, SIGUSR1);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+int signals_start(struct signals *signals, struct fuse_session *session)
+{
+	signals->session = session;
+	signals->server = pthread_self();
+	return -pthread_create(&signals->thread, NULL, wait_for_one, signals);
+}
+
+void signals_stop(struct signals *signals)
+{
+	pthread_cancel(signals->thread);
+	pthread_join(signals->thread, NULL);
+}
