@@ -43,16 +43,10 @@ size_t mount_map_bytes(uint64_t nbytes)
  */
 static size_t copy_mapped(const unsigned char *from, unsigned char *to, size_t bytes)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t first = page - (uintptr_t)from % page;
 	struct iovec local = {to, bytes};
-	struct iovec remote[2];
-	ssize_t n;
+	struct iovec remote = {(void *)from, bytes};
+	ssize_t n = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
 
-	first = first < bytes ? first : bytes;
-	remote[0] = (struct iovec){(void *)from, first}; /* each of them is copied whole or not */
-	remote[1] = (struct iovec){(unsigned char *)from + first, bytes - first};
-	n = process_vm_readv(getpid(), &local, 1, remote, 2, 0);
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -82,11 +76,36 @@ static bool is_newest(const unsigned char *block, size_t bytes, size_t end)
 	return memcmp(block + next, nothing, FORMAT_ALIGN) == 0;
 }
 
+/* Has this part of the block the tail and what comes next? */
+static bool is_enough(const unsigned char *block, size_t bytes, uint64_t offset)
+{
+	size_t end = 0;
+
+	if (bytes >= FORMAT_BLOCK_BYTES)
+		end = end_of_tail(block, bytes, bytes_get64(block + FORMAT_BLOCK_HINT) - offset);
+	return end && format_block_offset(end) + FORMAT_ALIGN <= bytes;
+}
+
+/* Of a small array all is in one page: to ask for what is behind the file's end costs a fault. */
+static size_t copy_block(const unsigned char *from, uint64_t offset, unsigned char *block)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t first = page - (uintptr_t)from % page;
+	size_t bytes;
+
+	if (first >= MAP_ROOM)
+		return copy_mapped(from, block, MAP_ROOM);
+	bytes = copy_mapped(from, block, first);
+	if (bytes < first || is_enough(block, bytes, offset))
+		return bytes;
+	return bytes + copy_mapped(from + first, block + first, MAP_ROOM - first);
+}
+
 int mount_read_map(const void *map, uint64_t nbytes, struct format_meta *ret_meta)
 {
 	uint64_t offset = format_block_offset(nbytes);
 	unsigned char block[MAP_ROOM];
-	size_t bytes = copy_mapped((const unsigned char *)map + offset, block, sizeof(block));
+	size_t bytes = copy_block((const unsigned char *)map + offset, offset, block);
 	uint64_t start;
 	size_t end;
 	int r;
