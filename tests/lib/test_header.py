@@ -24,3 +24,7 @@ def test_fields_of_a_struct(name):
 @pytest.mark.parametrize("name", ["READONLY", "SPARSE", "REPLACE", "EPHEMERAL"])
 def test_flags(name):
     assert f"#define SHARR_{name} {getattr(clib, name):#x}u" in HEADER
+
+
+def test_version_of_the_library_is_that_of_its_header(c):
+    assert f'#define SHARR_VERSION "{c.c.sharr_version().decode()}"\n' in HEADER
