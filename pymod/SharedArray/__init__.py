@@ -20,10 +20,18 @@ except ImportError as error:
         f"SharedArray needs numpy, which does not import ({error}): pip install numpy"
     ) from error
 
+try:
+    from . import _sharr  # noqa: F401
+except ImportError as error:
+    from ._platform import why_not
+
+    raise ImportError(why_not(error)) from error
+
 from ._attributes import Attributes, attrs
 from ._building import building
 from ._errors import NotAnArrayError, OwnerDiedError
 from ._lost import LostArray
+from ._platform import warn_of_original
 from ._reap import Reaped, reap
 from ._share import SharedNDArray, share
 from ._sharr import (
@@ -50,6 +58,8 @@ from ._sharr import (
     writing,
 )
 from ._snapshot import snapshot
+
+warn_of_original()
 
 if "distributed.protocol" in _sys.modules:  # a worker of Dask that is sent an array comes here
     from . import dask as _dask  # noqa: F401

@@ -40,6 +40,8 @@ class Bench:
         environment["SHARR_STORE"] = str(self.store)
         if ours:
             environment["PYTHONPATH"] = str(PYMOD)
+            # The original lies in that environment as well, of which the import warns.
+            environment["PYTHONWARNINGS"] = "ignore:SharedArray is that of sharr"
         return environment
 
     def placed(self, command: list) -> list:

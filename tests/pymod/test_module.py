@@ -8,6 +8,8 @@ import gc
 import inspect
 import os
 import pickle
+import platform
+import shutil
 import subprocess
 import sys
 import weakref
@@ -81,6 +83,58 @@ def test_import_without_numpy_says_so():
     assert "pip install numpy" in done.stderr
 
 
+@pytest.fixture
+def copied(tmp_path):
+    """The package in a folder of its own, with whatever stands for its extension."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.p")
+    shutil.copytree(PYMOD / "SharedArray", tmp_path / "SharedArray", ignore=ignored)
+    (extension,) = (tmp_path / "SharedArray").glob("_sharr.*so")
+    return extension
+
+
+IMPORT_COPY = "import sys; sys.path.insert(0, sys.argv[1]); {}import SharedArray"
+
+
+def import_of(extension: Path, before: str = "") -> str:
+    """The last line that an import prints which fails."""
+    command = [sys.executable, "-c", IMPORT_COPY.format(before), extension.parents[1]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    return done.stderr.splitlines()[-1]
+
+
+def test_import_without_an_extension_for_this_python_says_so(copied):
+    copied.rename(copied.with_name("_sharr.cpython-36m-x86_64-linux-gnu.so"))
+    told = import_of(copied)
+    assert told.startswith(f"ImportError: SharedArray (of sharr) in {copied.parent} does not run")
+    assert f"CPython {platform.python_version()} on linux, {platform.machine()}, glibc" in told
+    assert "it was built as _sharr.cpython-36m-x86_64-linux-gnu.so (cannot import name" in told
+    assert told.endswith(f"{sys.executable} -m pip install --force-reinstall --no-cache-dir sharr")
+
+
+def test_import_of_an_extension_of_another_machine_says_so(copied):
+    header = bytearray(copied.read_bytes())
+    header[18:20] = (243).to_bytes(2, "little")  # e_machine: RISC-V
+    copied.write_bytes(header)
+    assert f"it was built as {copied.name} ({copied}: " in import_of(copied)
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("sys.platform = 'darwin'; ", "runs on Linux only, and this is CPython"),
+        (
+            "import platform; platform.python_implementation = lambda: 'PyPy'; ",
+            "needs CPython from 3.9 on, and this is PyPy",
+        ),
+    ],
+)
+def test_import_where_it_can_not_run_says_so(copied, before, words):
+    """The interpreter is told that it is another: what it then lacks, it lacks indeed."""
+    copied.unlink()
+    assert f"ImportError: SharedArray (of sharr) {words}" in import_of(copied, before)
+
+
 def test_import_imports_little():
     code = (
         "import sys, numpy; before = set(sys.modules)\n"
@@ -94,6 +148,7 @@ def test_import_imports_little():
         "SharedArray._dtypes",
         "SharedArray._errors",
         "SharedArray._lost",
+        "SharedArray._platform",
         "SharedArray._reap",
         "SharedArray._share",
         "SharedArray._sharr",

@@ -24,7 +24,8 @@ _PATIENCE_S = 3
 def device():
     if not os.path.exists(_DEVICE):
         mend = "as root: modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN"
-        return warn("fuse", f"there is no {_DEVICE}: no sharrfs can be mounted", mend)
+        words = f"there is no {_DEVICE}: no sharrfs can be mounted; arrays work without"
+        return warn("fuse", words, mend)
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
         return warn("fuse", f"{_DEVICE} is closed to this user", f"as root: chmod 666 {_DEVICE}")
     helper = shutil.which("fusermount3")
