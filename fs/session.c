@@ -59,7 +59,7 @@ static int check_device(void)
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return complain("there is no", "/dev/fuse",
 				"load the module with 'modprobe fuse'; in a container, start it "
-				"with --device /dev/fuse");
+				"with --device /dev/fuse; arrays work without a mount");
 	if (errno == EACCES)
 		return complain("cannot open", "/dev/fuse",
 				"it is closed to this user; as root: chmod 666 /dev/fuse");

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 
 import pytest
+from support.namespace import with_mounts
 
 
 @pytest.fixture
@@ -200,6 +202,24 @@ def test_kernel_without_huge_pages(find):
     found = find("huge pages", command=[*command, sys.executable, "-m", "SharedArray"])
     assert found["status"] == "WARN"
     assert "this kernel has none" in found["text"]
+
+
+def test_kernel_that_is_too_old_for_passthrough(find):
+    command = ["setarch", "--uname-2.6", sys.executable, "-m", "SharedArray"]
+    found = find("passthrough", command=command)
+    assert found["status"] == "WARN"
+    assert re.match(r"Linux 2\.6\.\S+ has none; sharrfs works without", found["text"])
+    assert found["mend"] == "a kernel from 6.9 on"
+
+
+@pytest.mark.root
+def test_container_without_the_device(find):
+    script = 'mount -t tmpfs none /dev && mkdir /dev/shm && exec "$@"'
+    command = with_mounts(script, "sh", sys.executable, "-m", "SharedArray")
+    found = find("fuse", command=command)
+    assert found["status"] == "WARN"
+    assert found["text"] == "there is no /dev/fuse: no sharrfs can be mounted; arrays work without"
+    assert "--device /dev/fuse" in found["mend"]
 
 
 def test_fuse_that_is_closed_to_this_user(sa, as_nobody):

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Building where something is missing: meson says what, and what works without it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from support.build import ROOT
+from support.namespace import with_mounts
+
+pytestmark = pytest.mark.release_only
+
+
+def configure(area, *options, within=(), **environment) -> subprocess.CompletedProcess:
+    meson = Path(sys.executable).with_name("meson")
+    path = os.pathsep.join([str(meson.parent), os.environ["PATH"]])
+    return subprocess.run(
+        [*within, meson, "setup", area / "build", ROOT, *options],
+        env={**os.environ, "PATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def summary(done) -> dict[str, str]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = done.stdout.partition("What is built\n")[2].partition("\n\n")[0]
+    return dict(re.findall(r"^    (\w+) *: (.*)$", told, re.M))
+
+
+def test_without_fuse_the_daemon_is_left_out(area):
+    done = configure(area, "-Dpython=disabled", PKG_CONFIG_LIBDIR=str(area))
+    assert summary(done) == {
+        "libsharr": "yes",
+        "sharrfs": "no: fuse3 from 3.14 on is missing. Arrays work without the mount",
+        "SharedArray": "no: not asked for. C programs and the mount work without",
+    }
+
+
+def test_without_fuse_a_daemon_that_is_asked_for_is_an_error(area):
+    done = configure(area, "-Ddaemon=enabled", PKG_CONFIG_LIBDIR=str(area))
+    assert done.returncode == 1
+    assert 'ERROR: Dependency "fuse3" not found' in done.stdout
+
+
+@pytest.mark.root
+def test_without_the_headers_of_python_the_module_is_left_out(area):
+    headers = Path(sysconfig.get_path("include"))
+    hidden = with_mounts('mount -t tmpfs none "$0" && exec "$@"', headers)
+    told = summary(configure(area, "-Ddaemon=disabled", within=hidden))
+    assert told["sharrfs"].startswith("no: not asked for")
+    assert told["SharedArray"] == (
+        "no: python3 with Python.h is missing. C programs and the mount work without"
+    )
+
+
+def test_without_a_compiler_it_is_told(area):
+    done = configure(area, CC="no-compiler")
+    assert done.returncode == 1
+    assert "ERROR: Unknown compiler(s): [['no-compiler']]" in done.stdout
