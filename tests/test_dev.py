@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.build import PYMOD, ROOT
-from support.source import tree_files
+from support.source import copy_tree
 
 DEV = ROOT / "dev"
 
@@ -163,10 +163,7 @@ def test_folder_of_somebody_else_is_told(fresh, tmp_path):
 @pytest.mark.slow
 def test_a_clean_clone_needs_one_command(tmp_path):
     clone = tmp_path / "clone"
-    for path in tree_files():
-        copy = clone / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
+    copy_tree(clone)
     code = "import SharedArray; print(SharedArray.__file__)"
     done = dev("run", "python3", "-c", code, script=clone / "dev", cwd="/", timeout=900)
     assert done.returncode == 0, done.stderr

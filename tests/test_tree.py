@@ -26,7 +26,7 @@ PROGRAM_SOURCES = [p for p in tree_files() if p.suffix in (".c", ".h", ".py", ".
 TOP_LEVEL = {
     *("README.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
     *("meson.build", "meson_options.txt", "pyproject.toml", "dev"),
-    *(".ci", "lib", "fs", "pymod", "tests", "docs", ".gitignore", ".clang-format"),
+    *(".ci", "debian", "lib", "fs", "pymod", "tests", "docs", ".gitignore", ".clang-format"),
 }
 
 
@@ -227,3 +227,4 @@ def test_versions_agree():
     (version,) = re.findall(r"version: '([\d.]+)',$", (ROOT / "meson.build").read_text(), re.M)
     assert f'\nversion = "{version}"\n' in (ROOT / "pyproject.toml").read_text()
     assert f'#define SHARR_VERSION "{version}"\n' in HEADER.read_text()
+    assert (ROOT / "debian" / "changelog").read_text().startswith(f"sharr ({version}) ")

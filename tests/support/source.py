@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def tree_files() -> list[Path]:
         made = {".dev", "build", ".git", "__pycache__"}
         files = [p for p in ROOT.rglob("*") if not made & {*p.relative_to(ROOT).parts}]
     return sorted(path for path in files if path.is_file())
+
+
+def copy_tree(to: Path) -> None:
+    for path in tree_files():
+        copy = to / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
 
 
 def c_files(folder: str) -> list[Path]:
