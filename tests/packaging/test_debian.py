@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from support.build import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]
 
+(VERSION,) = re.findall(r"^sharr \(([\d.]+)\)", (ROOT / "debian" / "changelog").read_text())
 PACKAGES = ["libsharr-dev", "libsharr0", "python3-sharr", "sharrfs"]
 INSTALL = "dpkg -i /given/*.deb >/given/log 2>&1 || { cat /given/log; exit 1; }\n"
 # What the system keeps of its own when packages come and go.
@@ -67,6 +69,7 @@ def test_lintian_has_nothing_to_say(built):
 def test_all_runs_once_it_is_installed(built, system):
     script = """
         python3 -c "import SharedArray as sa; sa.create('x', 3)[:] = 7; print(sa.__file__)"
+        python3 -c "from importlib.metadata import *; print(version('sharr'))"
         sharr list -0
         echo
         mount -t fuse.sharrfs /dev/shm /mnt/sharr
@@ -77,6 +80,7 @@ def test_all_runs_once_it_is_installed(built, system):
     """
     assert system(INSTALL + script, built).splitlines() == [
         "/usr/lib/python3/dist-packages/SharedArray/__init__.py",
+        VERSION,
         "x\0",
         *("                        7                        7", "                        7"),
         "sharr.1.gz",

@@ -31,6 +31,7 @@ COMPILERS = {
 
 PREFIX = Path("usr", "local")
 PACKAGE = ROOT / "pymod" / "SharedArray"
+METADATA = PACKAGE / "METADATA.in"
 FILES = """
 bin/sharr bin/sharrfs include/sharr.h lib/systemd/system/sharrfs@.service
 LIBDIR/libsharr.so LIBDIR/libsharr.so.0 LIBDIR/libsharr.so.VERSION LIBDIR/pkgconfig/sharr.pc
@@ -103,9 +104,10 @@ def test_each_file_is_where_it_belongs_and_nothing_else_is_there(installed, libr
     libdir = str(library.parent.relative_to(installed / PREFIX))
     system = set(FILES.replace("LIBDIR", libdir).replace("VERSION", VERSION).split())
     own = {path.relative_to(PACKAGE) for path in tree_files() if PACKAGE in path.parents}
-    python = {f"SharedArray/{path}" for path in own if path.name != "meson.build"}
-    assert names_below(module) == python | {"SharedArray/_sharr.abi3.so"}
-    below = str((module / "SharedArray").relative_to(installed / PREFIX))
+    python = {f"SharedArray/{path}" for path in own if path.suffix not in (".build", ".in")}
+    python |= {"SharedArray/_sharr.abi3.so", f"sharr-{VERSION}.dist-info/METADATA"}
+    assert names_below(module) == python
+    below = str(module.relative_to(installed / PREFIX))
     others = {name for name in names_below(installed / PREFIX) if not name.startswith(below)}
     assert others == system
     assert {path.name for path in installed.iterdir()} == {"usr"}
@@ -124,6 +126,19 @@ def test_command_runs_with_the_module_that_it_came_with(installed, module, store
     environment = {**os.environ, "PYTHONPATH": str(module), "SHARR_STORE": str(store)}
     assert output_of([command, "--version"], env=environment) == f"sharr {VERSION}\n"
     assert output_of([command, "list", "--json"], env=environment) == "[]\n"
+
+
+def test_python_knows_what_is_installed(module):
+    code = "from importlib.metadata import *; print(version('sharr'), requires('sharr'))"
+    told = output_of([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(module)})
+    assert told == f"{VERSION} ['numpy>=1.19']\n"
+
+
+def test_metadata_are_those_of_the_wheel():
+    wheel = (ROOT / "pyproject.toml").read_text()
+    for key, line in re.findall(r"^(Requires-\w+): (.*)$", METADATA.read_text(), re.M):
+        wanted = {"Requires-Python": "requires-python", "Requires-Dist": "dependencies"}[key]
+        assert re.search(rf'^{wanted} = \[?"{re.escape(line)}"', wheel, re.M)
 
 
 @pytest.mark.root
