@@ -61,6 +61,26 @@ def test_without_the_headers_of_python_the_module_is_left_out(area):
     )
 
 
+WINDOWS = """
+[binaries]
+c = 'gcc'
+[properties]
+needs_exe_wrapper = true
+[host_machine]
+system = 'windows'
+cpu_family = 'x86_64'
+cpu = 'x86_64'
+endian = 'little'
+"""
+
+
+def test_for_windows_it_is_told(area):
+    (area / "windows.ini").write_text(WINDOWS)
+    done = configure(area, "--cross-file", area / "windows.ini")
+    assert done.returncode == 1
+    assert "ERROR: Problem encountered: sharr needs POSIX" in done.stdout
+
+
 def test_without_a_compiler_it_is_told(area):
     done = configure(area, CC="no-compiler")
     assert done.returncode == 1

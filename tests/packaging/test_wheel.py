@@ -141,8 +141,8 @@ def built(sdist):
     folder = sdist.parent / "built"
     target = f"{platform.machine()}-linux-gnu.{GLIBC}"
     options = ["-q", "--wheel", "--python", interpreter(OLDEST), "-o", folder]
-    cc = f"{sys.executable} -m ziglang cc -target {target}"
-    run(TOOLS / "uv", "build", *options, sdist, env={"CC": cc})
+    cc = {"CC": f"python-zig cc -target {target}"}
+    run(TOOLS / "uv", "build", *options, sdist, env=cc)
     (found,) = folder.glob("*.whl")
     return found
 
