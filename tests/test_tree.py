@@ -25,7 +25,7 @@ SOURCES = [p for folder in ("lib", "fs", "pymod") for p in c_files(folder)]
 PROGRAM_SOURCES = [p for p in tree_files() if p.suffix in (".c", ".h", ".py", ".pyi")]
 TOP_LEVEL = {
     *("README.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
-    *("meson.build", "meson_options.txt", "pyproject.toml", "dev"),
+    *("meson.build", "meson.options", "meson_options.txt", "pyproject.toml", "dev"),
     *(".ci", "debian", "lib", "fs", "pymod", "tests", "docs", ".gitignore", ".clang-format"),
 }
 
@@ -198,7 +198,7 @@ def test_no_file_names_a_place_of_one_machine():
 def test_top_level_has_only_what_belongs_there():
     present = {path.relative_to(ROOT).parts[0] for path in tree_files()}
     assert present <= TOP_LEVEL
-    assert {"README.md", "LICENSE", "meson.build", "meson_options.txt", "dev"} <= present
+    assert {"README.md", "LICENSE", "meson.build", "meson.options", "dev"} <= present
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check", "--diff"]], ids=" ".join)
