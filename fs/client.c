@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,54 +20,77 @@ enum {
 	STAT_EXIT_CODE = 52,
 };
 
-static FILE *open_proc(pid_t pid, const char *what)
+/*
+ * Of a process that is gone, or that this daemon may not look at, *ret_file is NULL: nothing is known
+ * of it. What the daemon itself lacks is an error, as the answer would be another with it.
+ */
+static int open_proc(pid_t pid, const char *what, FILE **ret_file)
 {
 	char path[96];
+	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
-	return fopen(path, "re");
+	file = fopen(path, "re");
+	if (!file && errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
+		return -errno;
+	*ret_file = file;
+	return 0;
 }
 
-pid_t client_process(pid_t thread)
+int client_process(pid_t thread, pid_t *ret_process)
 {
-	CLEANUP_STREAM FILE *status = thread ? open_proc(thread, "status") : NULL;
+	CLEANUP_STREAM FILE *status = NULL;
 	char line[256];
 	int process = 0;
+	int rc = thread ? open_proc(thread, "status", &status) : 0;
 
+	if (rc < 0)
+		return rc;
 	while (status && fgets(line, sizeof(line), status))
 		if (sscanf(line, "Tgid: %d", &process) == 1)
 			break;
-	return process;
+	*ret_process = process;
+	return 0;
 }
 
 /*
- * A field of /proc/PID/stat, 0 if it can't be read. The command's name, in parentheses, may hold
+ * A field of /proc/PID/stat, 0 if it is not known. The command's name, in parentheses, may hold
  * anything: fields are counted from the last one on.
  */
-static unsigned long stat_field(pid_t pid, int wanted)
+static int stat_field(pid_t pid, int wanted, unsigned long *ret_value)
 {
-	CLEANUP_STREAM FILE *stat = pid ? open_proc(pid, "stat") : NULL;
+	CLEANUP_STREAM FILE *stat = NULL;
 	char line[1024] = "";
-	const char *at;
+	const char *at = NULL;
+	int rc = pid ? open_proc(pid, "stat", &stat) : 0;
 	int field;
 
-	if (!stat || !fgets(line, sizeof(line), stat))
-		return 0;
-	at = strrchr(line, ')');
+	if (rc < 0)
+		return rc;
+	if (stat && fgets(line, sizeof(line), stat))
+		at = strrchr(line, ')');
 	for (field = 2; at && field < wanted; field++)
 		at = strchr(at + 1, ' ');
-	return at ? strtoul(at, NULL, 10) : 0;
+	*ret_value = at ? strtoul(at, NULL, 10) : 0;
+	return 0;
 }
 
 /*
  * The threads of a program that exits are killed too: what ended all of it is in the exit code of
  * the process, the low bits of which are a signal.
  */
-bool client_is_killed(pid_t thread)
+int client_is_killed(pid_t thread)
 {
-	if (!(stat_field(thread, STAT_FLAGS) & SIGNALED))
-		return false;
-	return stat_field(client_process(thread), STAT_EXIT_CODE) & 0x7f;
+	unsigned long value;
+	pid_t process;
+	int rc = stat_field(thread, STAT_FLAGS, &value);
+
+	if (rc < 0 || !(value & SIGNALED))
+		return rc;
+	rc = client_process(thread, &process);
+	if (rc == 0)
+		rc = stat_field(process, STAT_EXIT_CODE, &value);
+	return rc < 0 ? rc : (value & 0x7f) != 0;
 }
 
 /* The system calls that attributes are the end of. */
@@ -102,11 +126,12 @@ static int call_of(pid_t thread)
 	int tries;
 
 	for (tries = 0; tries < 100; tries++) {
-		CLEANUP_STREAM FILE *call = open_proc(thread, "syscall");
+		CLEANUP_STREAM FILE *call = NULL;
 		char line[256];
 		int number = -1;
 
-		if (!call || !fgets(line, sizeof(line), call))
+		if (open_proc(thread, "syscall", &call) < 0 || !call ||
+		    !fgets(line, sizeof(line), call))
 			return -1;
 		if (sscanf(line, "%d", &number) == 1)
 			return number;
@@ -141,38 +166,52 @@ int client_surely_may(const struct client *client, const struct stat *st)
 }
 
 /* A mount's device by its id in the process's own mount namespace; 0: it has none such. */
-static uint64_t device_of_mount(pid_t process, int mount_id)
+static int device_of_mount(pid_t process, int mount_id, uint64_t *ret_device)
 {
-	CLEANUP_STREAM FILE *mounts = open_proc(process, "mountinfo");
+	CLEANUP_STREAM FILE *mounts = NULL;
 	CLEANUP_FREE char *line = NULL;
 	unsigned int major_number;
 	unsigned int minor_number;
 	size_t room = 0;
+	int rc = open_proc(process, "mountinfo", &mounts);
 	int id;
 
+	if (rc < 0)
+		return rc;
+	*ret_device = 0;
 	while (mounts && getline(&line, &room, mounts) > 0)
 		if (sscanf(line, "%d %*d %u:%u", &id, &major_number, &minor_number) == 3 &&
-		    id == mount_id)
-			return makedev(major_number, minor_number);
-	return 0;
+		    id == mount_id) {
+			*ret_device = makedev(major_number, minor_number);
+			return 0;
+		}
+	return mounts && ferror(mounts) ? -EIO : 0;
 }
 
-/* By its fdinfo: looking at the file itself would be a request to this daemon. */
-static bool is_of(pid_t process, const char *descriptor, uint64_t device, uint64_t ino)
+/*
+ * By its fdinfo: looking at the file itself would be a request to this daemon. 1, 0 or a negative
+ * errno.
+ */
+static int is_of(pid_t process, const char *descriptor, uint64_t device, uint64_t ino)
 {
 	CLEANUP_STREAM FILE *info = NULL;
 	unsigned long long found = 0;
+	uint64_t its_device;
 	char what[64];
 	char line[256];
 	int mount_id = -1;
+	int rc;
 
 	snprintf(what, sizeof(what), "fdinfo/%.20s", descriptor);
-	info = open_proc(process, what);
+	rc = open_proc(process, what, &info);
 	while (info && fgets(line, sizeof(line), info)) {
 		sscanf(line, "mnt_id: %d", &mount_id);
 		sscanf(line, "ino: %llu", &found);
 	}
-	return found == ino && device_of_mount(process, mount_id) == device;
+	if (rc < 0 || found != ino)
+		return rc;
+	rc = device_of_mount(process, mount_id, &its_device);
+	return rc < 0 ? rc : its_device == device;
 }
 
 bool client_has_open(pid_t process, uint64_t device, uint64_t ino)
@@ -185,9 +224,12 @@ bool client_has_open(pid_t process, uint64_t device, uint64_t ino)
 	descriptors = opendir(path);
 	if (!descriptors)
 		return true;
-	while ((entry = readdir(descriptors)))
+	errno = 0;
+	while ((entry = readdir(descriptors))) {
 		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    is_of(process, entry->d_name, device, ino))
+		    is_of(process, entry->d_name, device, ino) != 0)
 			return true;
-	return false;
+		errno = 0;
+	}
+	return errno != 0;
 }

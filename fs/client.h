@@ -19,11 +19,17 @@ struct client {
 	gid_t gid;
 };
 
-/* The process of a thread; 0: unknown. */
-pid_t client_process(pid_t thread);
+/*
+ * The process of a thread; 0: unknown. An error is what the daemon lacks to find out: the client is
+ * to be told so, and not to be taken for another.
+ */
+int client_process(pid_t thread, pid_t *ret_process);
 
-/* Is this thread being ended by a signal, so that it closes what it did not mean to? */
-bool client_is_killed(pid_t thread);
+/*
+ * Is this thread being ended by a signal, so that it closes what it did not mean to? 1, 0, also if it
+ * is not known, or a negative errno as above.
+ */
+int client_is_killed(pid_t thread);
 
 /*
  * Does the thread ask for attributes on its way to something else, say to open the file? False: no,

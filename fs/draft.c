@@ -28,17 +28,23 @@ void draft_free(struct draft *draft)
 	free(draft);
 }
 
-struct draft *draft_new(const struct client *client)
+int draft_new(const struct client *client, struct draft **ret_draft)
 {
-	struct draft *draft = calloc(1, sizeof(*draft));
+	struct draft *draft;
+	pid_t process;
+	int rc = client_process(client->thread, &process);
 
+	if (rc < 0)
+		return rc;
+	draft = calloc(1, sizeof(*draft));
 	if (!draft)
-		return NULL;
+		return -ENOMEM;
 	pthread_mutex_init(&draft->lock, NULL);
 	draft->staging.fd = draft->grown_from = -1;
-	draft->process = client_process(client->thread);
+	draft->process = process;
 	draft->uid = client->uid;
-	return draft;
+	*ret_draft = draft;
+	return 0;
 }
 
 /*
@@ -92,9 +98,9 @@ bool draft_exists(struct fs *fs, struct inode *dir, const char *name)
 {
 	struct inode *inode;
 
-	if (!inode_find_draft(&fs->inodes, dir, name, 0, &inode))
+	if (!inode_find_draft(&fs->inodes, dir, name, DRAFT_OF_ANYBODY, &inode))
 		return false;
-	inode_forget(&fs->inodes, inode, 1);
+	draft_forget(fs, inode, 1);
 	return true;
 }
 
@@ -131,9 +137,9 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 		rc = check_name(fs, dir, dirfd, name, exclusive);
 	if (rc < 0)
 		return rc;
-	draft = draft_new(client);
-	if (!draft)
-		return -ENOMEM;
+	rc = draft_new(client, &draft);
+	if (rc < 0)
+		return rc;
 	rc = stage(dirfd, mode, client, draft, &fd);
 	if (rc == 0)
 		rc = facts_of_fd(fd, ret_facts);
@@ -154,6 +160,17 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 	return rc;
 }
 
+static int find_own(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
+		    struct inode **ret_inode)
+{
+	pid_t process;
+	int rc = client_process(client->thread, &process);
+
+	if (rc < 0)
+		return rc;
+	return inode_find_draft(&fs->inodes, dir, name, process, ret_inode) ? 0 : -ENOENT;
+}
+
 /*
  * Drafts are seen by the process that made them, and by root to be told of EEXIST; not by name
  * through others.
@@ -163,17 +180,18 @@ int draft_lookup(struct fs *fs, struct inode *dir, const char *name, const struc
 {
 	struct inode *inode;
 	struct file *file;
-	int rc = -ENOENT;
+	int rc = find_own(fs, dir, name, client, &inode);
 
-	if (!inode_find_draft(&fs->inodes, dir, name, client_process(client->thread), &inode))
-		return -ENOENT;
+	if (rc < 0)
+		return rc;
 	file = file_peek(fs, inode);
+	rc = -ENOENT;
 	if (file) {
 		rc = draft_is_open(file) ? draft_facts(file, ret_facts) : -ENOENT;
 		file_release(fs, file);
 	}
 	if (rc < 0) {
-		inode_forget(&fs->inodes, inode, 1);
+		draft_forget(fs, inode, 1);
 		return rc;
 	}
 	inode_report(&fs->inodes, inode, ret_facts);
@@ -283,11 +301,17 @@ bool draft_take_unused(struct file *file)
 	return unused;
 }
 
-void draft_forgotten(struct fs *fs, struct file *file)
+void draft_forget(struct fs *fs, struct inode *inode, uint64_t lookups)
 {
-	if (!draft_take_unused(file))
+	struct file *file = file_peek(fs, inode);
+	bool unknown = inode_forget(&fs->inodes, inode, lookups);
+
+	if (!file)
 		return;
-	draft_drop(file);
+	if (unknown && file->draft && draft_take_unused(file)) {
+		draft_drop(file);
+		file_release(fs, file);
+	}
 	file_release(fs, file);
 }
 
@@ -299,18 +323,34 @@ void draft_drop(struct file *file)
 	pthread_mutex_unlock(&file->draft->lock);
 }
 
+static int fail(struct draft *draft, int error)
+{
+	pthread_mutex_lock(&draft->lock);
+	if (draft->state == DRAFT_OPEN)
+		draft->error = error;
+	else
+		error = 0;
+	pthread_mutex_unlock(&draft->lock);
+	return error;
+}
+
 int draft_flush(struct fs *fs, struct file *file, pid_t thread)
 {
 	struct draft *draft = file->draft;
-	pid_t process = client_process(thread);
-	int rc = 0;
+	pid_t process;
+	int rc = client_process(thread, &process);
 
-	if (!process || process != draft->process)
+	if (rc == 0 && (!process || process != draft->process))
 		return 0;
-	if (client_is_killed(thread)) {
+	if (rc == 0)
+		rc = client_is_killed(thread);
+	if (rc > 0) {
 		draft_drop(file);
 		return 0;
 	}
+	/* It is not known whether this is a part: each close() from now on is told. */
+	if (rc < 0)
+		return fail(draft, rc);
 	if (client_has_open(process, fs->mount_device, file->inode->id.ino))
 		return 0;
 	pthread_mutex_lock(&draft->lock);
@@ -336,11 +376,10 @@ void draft_release(struct fs *fs, struct file *file)
 	pthread_mutex_unlock(&draft->lock);
 }
 
-bool draft_find_own(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
-		    struct inode **ret_inode)
+int draft_find_own(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
+		   struct inode **ret_inode)
 {
-	return draft_exists(fs, dir, name) &&
-	       inode_find_draft(&fs->inodes, dir, name, client_process(client->thread), ret_inode);
+	return draft_exists(fs, dir, name) ? find_own(fs, dir, name, client, ret_inode) : -ENOENT;
 }
 
 bool draft_discard(struct fs *fs, struct inode *inode)
@@ -374,7 +413,7 @@ int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struc
 	rc = draft_discard(fs, inode) ? 0 : -ENOENT;
 	if (rc == 0)
 		inode_removed(&fs->inodes, dir, name);
-	inode_forget(&fs->inodes, inode, 1);
+	draft_forget(fs, inode, 1);
 	return rc;
 }
 
@@ -422,14 +461,17 @@ int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struc
 	if (file) {
 		pthread_mutex_lock(&file->draft->lock);
 		if (file->draft->state != DRAFT_PUBLISHED) {
-			file->draft->replace = rc > 0;
-			inode_renamed(&fs->inodes, from, from_name, to, to_name, false);
+			bool replace = rc > 0;
+
+			rc = inode_rename_draft(&fs->inodes, from, from_name, to, to_name);
+			if (rc == 0)
+				file->draft->replace = replace;
 		} else {
 			rc = -ENOENT;
 		}
 		pthread_mutex_unlock(&file->draft->lock);
 		file_release(fs, file);
 	}
-	inode_forget(&fs->inodes, inode, 1);
+	draft_forget(fs, inode, 1);
 	return rc < 0 ? rc : 0;
 }

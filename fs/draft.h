@@ -57,8 +57,8 @@ struct draft {
 	struct draft_attribute *attributes;
 };
 
-/* An empty one, of which nothing is staged yet; to be freed by draft_free. NULL: no memory. */
-struct draft *draft_new(const struct client *client);
+/* An empty one, of which nothing is staged yet; to be freed by draft_free. */
+int draft_new(const struct client *client, struct draft **ret_draft);
 
 /*
  * A new draft called `name` in `dir`, with one use of its file and one lookup of its inode.
@@ -127,8 +127,11 @@ void draft_keep_unused(struct file *file);
 /* Take over the use that mknod left behind: true once, for the first who opens it. */
 bool draft_take_unused(struct file *file);
 
-/* The kernel has forgotten `inode`: if it was made by mknod and never opened, it goes. */
-void draft_forgotten(struct fs *fs, struct file *file);
+/*
+ * inode_forget() of what may be a draft: one that mknod made and nobody opened goes with the last
+ * that is known of it.
+ */
+void draft_forget(struct fs *fs, struct inode *inode, uint64_t lookups);
 
 /* Never publish it. */
 void draft_drop(struct file *file);
@@ -142,8 +145,8 @@ int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struc
 		 const char *to_name, unsigned flags, const struct client *client,
 		 struct inode *replaced);
 
-/* Has this client a draft of that name? If so, it is looked up once more, for inode_forget(). */
-bool draft_find_own(struct fs *fs, struct inode *dir, const char *name,
+/* This client's draft of that name, looked up once more, for draft_forget(); -ENOENT: it has none. */
+int draft_find_own(struct fs *fs, struct inode *dir, const char *name,
 		    const struct client *client, struct inode **ret_inode);
 
 /* Another takes its name: never publish it. False: it has been published already. */

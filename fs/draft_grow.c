@@ -54,19 +54,24 @@ static int copy_data(int source, int target, off_t bytes)
 	return rc;
 }
 
-static struct draft *new_draft(const struct file *first, const struct file *newest, pid_t thread)
+static int new_draft(const struct file *first, const struct file *newest, pid_t thread,
+		     struct draft **ret_draft)
 {
 	const struct client client = {.thread = thread, .uid = first->draft->uid};
-	struct draft *draft = draft_new(&client);
+	struct draft *draft;
+	int rc = draft_new(&client, &draft);
 
-	if (!draft)
-		return NULL;
+	if (rc < 0)
+		return rc;
 	draft->replace = draft->written = true;
 	draft->grown_from = fcntl(newest->fd, F_DUPFD_CLOEXEC, 0);
-	if (draft->grown_from >= 0)
-		return draft;
-	draft_free(draft);
-	return NULL;
+	if (draft->grown_from < 0) {
+		rc = -errno;
+		draft_free(draft);
+		return rc;
+	}
+	*ret_draft = draft;
+	return 0;
 }
 
 /* In the directory that its name is in, or was last. */
@@ -95,9 +100,12 @@ static int stage(struct fs *fs, const struct file *first, struct draft *draft, o
 static int begin(struct fs *fs, struct file *first, const struct file *newest, pid_t thread,
 		 struct file **ret_file)
 {
-	struct draft *draft = new_draft(first, newest, thread);
-	int rc = draft ? stage(fs, first, draft, (off_t)newest->nbytes) : -ENOMEM;
+	struct draft *draft = NULL;
+	int rc = new_draft(first, newest, thread, &draft);
 
+	if (rc < 0)
+		return rc;
+	rc = stage(fs, first, draft, (off_t)newest->nbytes);
 	if (rc == 0)
 		return file_succeed(fs, first, draft->staging.fd, draft, ret_file);
 	draft_free(draft);

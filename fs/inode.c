@@ -265,12 +265,16 @@ size_t inode_numbers(struct inode_table *table, size_t *bucket, uint64_t *number
 	return count;
 }
 
-void inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups)
+bool inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups)
 {
+	bool unknown;
+
 	pthread_mutex_lock(&table->lock);
 	inode->lookups -= lookups < inode->lookups ? lookups : inode->lookups;
+	unknown = inode->lookups == 0;
 	let_go(table, inode);
 	pthread_mutex_unlock(&table->lock);
+	return unknown;
 }
 
 struct inode *inode_parent(struct inode_table *table, struct inode *inode)
@@ -415,7 +419,7 @@ bool inode_find_draft(struct inode_table *table, struct inode *parent, const cha
 	pthread_mutex_lock(&table->lock);
 	inode = inode_find(table, parent, name);
 	found = inode && inode->file && inode->file->draft &&
-		(!process || inode->file->draft->process == process);
+		(process == DRAFT_OF_ANYBODY || inode->file->draft->process == process);
 	if (found)
 		inode->lookups++;
 	pthread_mutex_unlock(&table->lock);
@@ -470,11 +474,13 @@ static void move(struct inode_table *table, struct inode *inode, struct inode *p
 	let_go(table, old_parent);
 }
 
-void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
-		   struct inode *to, const char *to_name, bool exchange)
+/* `name` and `other_name` are the inodes' from here on; NULL: they have none any more. */
+static void rename_in_table(struct inode_table *table, struct inode *from, const char *from_name,
+			    struct inode *to, const char *to_name, char *name_of_it,
+			    char *name_of_other)
 {
-	CLEANUP_FREE char *name = strdup(to_name);
-	CLEANUP_FREE char *other_name = strdup(from_name);
+	CLEANUP_FREE char *name = name_of_it;
+	CLEANUP_FREE char *other_name = name_of_other;
 	struct inode *inode;
 	struct inode *other;
 
@@ -488,8 +494,26 @@ void inode_renamed(struct inode_table *table, struct inode *from, const char *fr
 	}
 	if (other && inode != other) {
 		other->named = false;
-		if (exchange && other_name)
+		if (other_name)
 			move(table, other, from, steal_ptr(other_name));
 	}
 	pthread_mutex_unlock(&table->lock);
+}
+
+void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
+		   struct inode *to, const char *to_name, bool exchange)
+{
+	rename_in_table(table, from, from_name, to, to_name, strdup(to_name),
+			exchange ? strdup(from_name) : NULL);
+}
+
+int inode_rename_draft(struct inode_table *table, struct inode *from, const char *from_name,
+		       struct inode *to, const char *to_name)
+{
+	char *name = strdup(to_name);
+
+	if (!name)
+		return -ENOMEM;
+	rename_in_table(table, from, from_name, to, to_name, name, NULL);
+	return 0;
 }

@@ -95,7 +95,7 @@ int inode_list(struct inode_table *table, struct inode *parent, const char *name
 /* Was its name told in a listing, and is not known to be forgotten? Not any more from here on. */
 bool inode_unlist(struct inode_table *table, struct inode *inode);
 
-void inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups);
+bool inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups);
 
 /*
  * The numbers of all inodes, in turns: `room` at most, and no less than 1 unless there are no more.
@@ -141,8 +141,11 @@ int inode_place(struct inode_table *table, struct inode *inode, char **ret_paren
 int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent,
 		     char **ret_name);
 
+enum { DRAFT_OF_ANYBODY = -1 };
+
 /*
- * The inode of `name` in `parent` if it is open as a draft, made by `process` (0: whoever made it).
+ * The inode of `name` in `parent` if it is open as a draft, made by `process`; of those of unknown
+ * processes, 0, it is not known which.
  * Counts a lookup.
  */
 bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name,
@@ -157,5 +160,9 @@ void inode_removed(struct inode_table *table, struct inode *parent, const char *
  */
 void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
 		   struct inode *to, const char *to_name, bool exchange);
+
+/* Of a draft the name is all there is of it in the store: without memory nothing changes. -ENOMEM. */
+int inode_rename_draft(struct inode_table *table, struct inode *from, const char *from_name,
+		       struct inode *to, const char *to_name);
 
 #endif

@@ -151,12 +151,12 @@ static int look_up_draft(fuse_req_t req, struct inode *parent, const char *name,
 
 static void reply_entry(fuse_req_t req, int rc, const struct fuse_entry_param *entry)
 {
-	struct inode_table *inodes = &ops_fs(req)->inodes;
+	struct fs *fs = ops_fs(req);
 
 	if (rc < 0)
 		ops_reply(req, rc);
 	else if (fuse_reply_entry(req, entry) < 0) /* interrupted: there will be no forget */
-		inode_forget(inodes, inode_of(inodes, entry->ino), 1);
+		draft_forget(fs, inode_of(&fs->inodes, entry->ino), 1);
 }
 
 /* What is not there is not cached: it may come at any moment. */
@@ -176,22 +176,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
 	reply_entry(req, rc, &entry);
 }
 
-/* What mknod made, and nobody opened, goes with the kernel's last word of it. */
-static void forget(struct fs *fs, struct inode *inode, uint64_t lookups)
-{
-	struct file *file = inode->lookups == lookups ? file_peek(fs, inode) : NULL;
-
-	inode_forget(&fs->inodes, inode, lookups);
-	if (!file)
-		return;
-	if (file->draft)
-		draft_forgotten(fs, file);
-	file_release(fs, file);
-}
-
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
 {
-	forget(ops_fs(req), ops_inode(req, ino), lookups);
+	draft_forget(ops_fs(req), ops_inode(req, ino), lookups);
 	fuse_reply_none(req);
 }
 
@@ -200,7 +187,7 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		forget(ops_fs(req), ops_inode(req, forgets[i].ino), forgets[i].nlookup);
+		draft_forget(ops_fs(req), ops_inode(req, forgets[i].ino), forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
@@ -266,7 +253,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	draft_keep_unused(file);
 	entry = entry_of_draft(fs, inode, &facts);
 	if (fuse_reply_entry(req, &entry) < 0)
-		forget(fs, inode, 1);
+		draft_forget(fs, inode, 1);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -375,12 +362,13 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	if (rc == 0)
 		rc = way_check(fs, to, actor.retrier);
 	if (rc == 0) {
-		if (!draft_find_own(fs, to, newname, &actor.client, &replaced))
-			replaced = NULL;
-		rc = rename_either(fs, &actor.client, from, name, to, newname, flags, replaced);
+		rc = draft_find_own(fs, to, newname, &actor.client, &replaced);
+		if (rc == 0 || rc == -ENOENT)
+			rc = rename_either(fs, &actor.client, from, name, to, newname, flags,
+					   replaced);
 	}
 	if (replaced)
-		inode_forget(&fs->inodes, replaced, 1);
+		draft_forget(fs, replaced, 1);
 	if (rc == 0)
 		hold_renamed(fs, to, newname);
 	if (rc == 0 && flags & RENAME_EXCHANGE)

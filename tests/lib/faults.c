@@ -28,6 +28,8 @@
 		}                                                                                    \
 	} while (0)
 
+enum { CALLS_MAX = 60 }; /* what looks at each process of the machine does so again and again */
+
 static const int64_t shape[2] = { 100, 200 };
 static const struct sharr_attr attrs[1] = { { "units", "m", 1 } };
 static const struct sharr_spec spec = {
@@ -212,6 +214,53 @@ static int attrs_set(void)
 	return sharr_attrs_set("old", (struct sharr_attr[]){ { "units", "s", 1 }, { "axes", "xy", 2 } }, 2);
 }
 
+static int ephemeral(void)
+{
+	struct sharr *array;
+	int r = sharr_create("new", &spec, SHARR_EPHEMERAL, &array);
+
+	if (r == 0)
+		sharr_detach(array);
+	return r;
+}
+
+static int attached(void)
+{
+	uint32_t pids[8];
+	size_t count;
+
+	int r = sharr_attached("old", pids, 8, &count);
+
+	return r > 0 ? 0 : r; /* how many processes could not be looked at */
+}
+
+/* Its creator lives: it stays, whatever can't be found out. */
+static int take_reaped(const struct sharr_reaped *reaped, void *userdata)
+{
+	return reaped->outcome == SHARR_REAPED ? -EIO : 0;
+}
+
+static int reap(void)
+{
+	return sharr_reap(NULL, SHARR_DEAD_CREATOR, take_reaped, NULL);
+}
+
+static int take_turns(void)
+{
+	struct sharr *array;
+	int r = sharr_attach("old", 0, &array);
+
+	if (r < 0)
+		return r;
+	r = sharr_lock(array, 0);
+	if (r == 0)
+		r = sharr_attrs_set_of(array, attrs, 1);
+	if (r == 0)
+		r = sharr_unlock(array);
+	sharr_detach(array);
+	return r;
+}
+
 static const struct call {
 	const char *name;
 	int (*run)(void);
@@ -232,6 +281,10 @@ static const struct call {
 	{ "list_group", list_group, false },
 	{ "attrs_list", attrs_list, false },
 	{ "attrs_set", attrs_set, true },
+	{ "ephemeral", ephemeral, true },
+	{ "attached", attached, false },
+	{ "reap", reap, false },
+	{ "lock", take_turns, true },
 };
 
 /* The store as each round finds it: an array, one with a tail of many pages, a foreign file and an empty group. */
@@ -289,7 +342,7 @@ int main(int argc, char **argv)
 	REQUIRE(chdir(getenv("SHARR_STORE")) == 0 && argc == 2, "SHARR_STORE and a call");
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		for (size_t j = 0; strcmp(calls[i].name, argv[1]) == 0 && j < sizeof(numbers) / sizeof(numbers[0]); j++)
-			for (int nth = 1; round_of(&calls[i], nth, numbers[j]); nth++)
+			for (int nth = 1; nth <= CALLS_MAX && round_of(&calls[i], nth, numbers[j]); nth++)
 				count++;
 	printf("%d\n", count);
 	return count == 0;

@@ -40,11 +40,14 @@ def run_sharrfs(*arguments: str | os.PathLike, timeout: float = 20, **kwargs):
 class Mount(os.PathLike):
     def __init__(self, store: Store, area: Path, options: tuple[str, ...] = (), **how):
         """foreground=False lets it daemonize; at=PATH mounts there, on a folder that exists;
-        descriptors=N: it may never have more."""
+        descriptors=N: it may never have more; program=PATH is the daemon, which gets the
+        variables environment={…} too."""
         self.store = store
         self.foreground = how.pop("foreground", True)
         self._descriptors = how.pop("descriptors", None)
         self.path = how.pop("at", None) or Path(tempfile.mkdtemp(prefix="mount-", dir=area))
+        self.program = how.pop("program", SHARRFS)
+        environment = native_environment(**how.pop("environment", {}))
         assert not how, how
         log, name = tempfile.mkstemp(prefix="log-", dir=area)
         os.close(log)
@@ -52,7 +55,7 @@ class Mount(os.PathLike):
         self.dead = False
         self.finished = False
         self._below = os.stat(self.path).st_dev
-        command = [str(SHARRFS), str(store), str(self.path)]
+        command = [str(self.program), str(store), str(self.path)]
         command += ["-f"] if self.foreground else []
         command += ["-o", ",".join(options)] if options else []
         with open(self.log, "wb") as log:
@@ -61,7 +64,7 @@ class Mount(os.PathLike):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=native_environment(),
+                env=environment,
                 preexec_fn=self._limit,
             )
         if not self.foreground:  # it returns when it is mounted, and tells so by its exit code
@@ -114,7 +117,11 @@ class Mount(os.PathLike):
                 words = Path("/proc", entry, "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if entry.isdigit() and words[0] == os.fsencode(SHARRFS) and os.fsencode(self) in words:
+            if (
+                entry.isdigit()
+                and words[0] == os.fsencode(self.program)
+                and os.fsencode(self) in words
+            ):
                 found.append(int(entry))
         return found
 
