@@ -63,6 +63,7 @@ struct fs {
 	struct backing backing;
 	struct io_buffers buffers;
 	struct counters counters;
+	atomic_int patient; /* threads that wait for the lock on an array's metadata */
 };
 
 /*

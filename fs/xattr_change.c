@@ -18,6 +18,15 @@
 #include "rewrite.h"
 #include "store_at.h"
 
+/*
+ * Who may write an array may keep the lock on its metadata, and then all that wait for it: so that
+ * there are always threads that serve others, only some wait for long.
+ */
+enum {
+	PATIENT_MAX = 4,
+	HURRY_MS = 10,
+};
+
 struct change {
 	const char *name;
 	const char *value;
@@ -91,13 +100,13 @@ static int result(const char *name, int rc)
 }
 
 /* Several user attributes by one value: what libsharr does through a mount. */
-static int change_at_once(int fd, const char *packed, size_t bytes)
+static int change_at_once(int fd, unsigned wait_ms, const char *packed, size_t bytes)
 {
 	CLEANUP_FREE struct sharr_attr *changes = NULL;
 	size_t count;
 	int rc = attributes_unpack((const unsigned char *)packed, bytes, &changes, &count);
 
-	return rc < 0 ? rc : attributes_change(fd, changes, count);
+	return rc < 0 ? rc : attributes_change(fd, wait_ms, changes, count);
 }
 
 int xattr_change(struct fs *fs, struct inode *inode, const struct client *client, const char *name,
@@ -108,6 +117,8 @@ int xattr_change(struct fs *fs, struct inode *inode, const struct client *client
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
 	bool retries = pins_waits(&fs->pins, client->thread);
+	bool patient = atomic_fetch_add(&fs->patient, 1) < PATIENT_MAX;
+	unsigned wait_ms = patient ? REWRITE_WAIT_MS : HURRY_MS;
 	int rc = store_open_shown(fs, inode, client->thread, &path_fd, &facts);
 
 	/* Who has it open can't look it up again. */
@@ -117,9 +128,10 @@ int xattr_change(struct fs *fs, struct inode *inode, const struct client *client
 	if (rc == 0)
 		rc = store_reopen(fs, path_fd, O_RDWR | O_NOATIME, &fd);
 	if (rc == 0 && !strcmp(name, "sharr.attrs"))
-		rc = change_at_once(fd, value, bytes);
+		rc = change_at_once(fd, wait_ms, value, bytes);
 	else if (rc == 0)
-		rc = rewrite_array(fd, apply, &change);
+		rc = rewrite_array(fd, wait_ms, apply, &change);
+	atomic_fetch_sub(&fs->patient, 1);
 	free(change.attrs);
 	return result(name, rc);
 }

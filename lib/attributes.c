@@ -147,10 +147,10 @@ static int change_attrs(const struct format_meta *meta, void *userdata,
 	return r;
 }
 
-int attributes_change(int fd, const struct sharr_attr *changes, size_t count)
+int attributes_change(int fd, unsigned wait_ms, const struct sharr_attr *changes, size_t count)
 {
 	struct change change = {changes, count, NULL};
-	int r = rewrite_array(fd, change_attrs, &change);
+	int r = rewrite_array(fd, wait_ms, change_attrs, &change);
 
 	free(change.block);
 	if (r == -E2BIG)
@@ -269,7 +269,7 @@ static int change_in_store(const struct opened *opened, const struct sharr_attr 
 {
 	/* The first look moved it. */
 	struct timespec times[2] = {opened->st.st_atim, {0, UTIME_OMIT}};
-	int r = attributes_change(opened->fd, changes, count);
+	int r = attributes_change(opened->fd, REWRITE_WAIT_MS, changes, count);
 
 	futimens(opened->fd, times);
 	return r;

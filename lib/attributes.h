@@ -14,8 +14,8 @@
 
 #define ATTRIBUTES_CHANGES "user.sharr.attrs"
 
-/* fd: of the array's file, open for reading and writing. Returns what sharr_attrs_set does. */
-int attributes_change(int fd, const struct sharr_attr *changes, size_t count);
+/* fd: of the array's file, open for reading and writing; wait_ms as for rewrite_array(). Returns what sharr_attrs_set does. */
+int attributes_change(int fd, unsigned wait_ms, const struct sharr_attr *changes, size_t count);
 
 /* *ret_packed is for the caller to free. -EPERM, -ERANGE: a name that can't be; -ENOMEM. */
 int attributes_pack(const struct sharr_attr *changes, size_t count, unsigned char **ret_packed,

@@ -18,7 +18,7 @@ enum {
 	KEPT_BYTES = 65536, /* of old tails: for readers that have asked for the file's size and not
 			       read yet */
 	LOCK_PAUSE_NS = 200000,
-	LOCK_TRIES = 5000,
+	LOCK_TRIES_PER_MS = 5,
 };
 
 /*
@@ -31,13 +31,13 @@ enum {
  * Others hold it for microseconds. Who holds it for ever, as anyone may who may write the array,
  * keeps nobody waiting.
  */
-static int lock(int fd)
+static int lock(int fd, unsigned wait_ms)
 {
 	struct flock lock = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_OFFSET, .l_len = 1};
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 
-	for (int i = 0; i < LOCK_TRIES; i++) {
+	for (unsigned i = 0; i < wait_ms * LOCK_TRIES_PER_MS; i++) {
 		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 			return 0;
 		if (errno != EAGAIN && errno != EACCES)
@@ -163,9 +163,9 @@ static int rewrite(int fd, rewrite_change *change, void *userdata)
 	return r > 0 ? 0 : r;
 }
 
-int rewrite_array(int fd, rewrite_change *change, void *userdata)
+int rewrite_array(int fd, unsigned wait_ms, rewrite_change *change, void *userdata)
 {
-	int r = lock(fd);
+	int r = lock(fd, wait_ms);
 
 	if (r < 0)
 		return r;

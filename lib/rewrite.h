@@ -18,11 +18,13 @@
 typedef int rewrite_change(const struct format_meta *meta, void *userdata,
 			   struct format_meta *ret_changed);
 
+enum { REWRITE_WAIT_MS = 1000 };
+
 /*
  * fd: open for reading and writing. Returns 0, or what `change` returned if that is negative;
- * -EBADMSG: no array; -EBUSY: another process keeps the lock for a second and longer; -E2BIG: the
+ * -EBADMSG: no array; -EBUSY: another process keeps the lock for wait_ms and longer; -E2BIG: the
  * new tail does not fit into a page; -ENOSPC and what else pwrite gives: nothing has changed then.
  */
-int rewrite_array(int fd, rewrite_change *change, void *userdata);
+int rewrite_array(int fd, unsigned wait_ms, rewrite_change *change, void *userdata);
 
 #endif

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
+import struct
+import threading
 
 import pytest
 from support.wait import wait_for
@@ -76,3 +79,42 @@ def test_memory_per_array_is_small(sa, either):
         sa.create(f"b{i:05}", 1)
     assert sum(entry.stat().st_size for entry in os.scandir(either)) == 13_000 * 8
     assert (resident() - before) * 1024 < 10_000 * 600
+
+
+LOCK_OFFSET = (1 << 62) + 1  # of what changes an array's metadata, lib/rewrite.c
+
+
+def hold_metadata(path):
+    """A descriptor that keeps others from changing the array's metadata."""
+    fd = os.open(path, os.O_RDWR)
+    lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, LOCK_OFFSET, 1, 0)
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, lock)
+    return fd
+
+
+def test_who_keeps_metadata_locked_does_not_hold_up_others(sa, store, either, errno_of):
+    names = [f"x{i}" for i in range(20)]  # more than the daemon has threads
+    held, told = [], []
+    for name in names:
+        sa.create(name, 1)
+        held.append(hold_metadata(store / name))
+    sa.create("other", 3)
+
+    def change(name):
+        told.append(errno_of(os.setxattr, either / name, "user.note", b"?"))
+
+    changing = [threading.Thread(target=change, args=(name,)) for name in names]
+    for thread in changing:
+        thread.start()
+    hasty = len(names) - 4
+    wait_for(lambda: len(told) >= hasty)
+    assert os.stat(either / "other").st_size == 24
+    assert "other" in os.listdir(either)
+    assert (either / "other").read_bytes() == bytes(24)
+    assert len(told) == hasty  # the others are waiting all the while
+    for thread in changing:
+        thread.join(20)
+    assert told == ["EBUSY"] * len(names)
+    for fd in held:
+        os.close(fd)
+    assert errno_of(os.setxattr, either / "x0", "user.note", b"!") is None
