@@ -2,6 +2,7 @@
 #include "acl.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/xattr.h>
 
@@ -18,6 +19,7 @@ enum {
 	ACL_USER = 0x02,
 	ACL_GROUP_OBJ = 0x04,
 	ACL_GROUP = 0x08,
+	ACL_MASK = 0x10,
 };
 
 int acl_mode_mask(int fd, uint8_t *ret_mask)
@@ -26,6 +28,7 @@ int acl_mode_mask(int fd, uint8_t *ret_mask)
 	unsigned char acl[ACL_BYTES_MAX];
 	char path[32];
 	uint8_t mask = 077;
+	bool named = false;
 	ssize_t bytes;
 	ssize_t at;
 
@@ -49,6 +52,10 @@ int acl_mode_mask(int fd, uint8_t *ret_mask)
 			mask &= (uint8_t)(bits << 3 | 7);
 		else if (tag == ACL_USER || tag == ACL_GROUP)
 			mask &= (uint8_t)(bits << 3 | bits);
+		/* It bounds the named ones too, to whom the mode's bits of others do not apply. */
+		else if (tag == ACL_MASK && named)
+			mask &= (uint8_t)(070 | bits);
+		named |= tag == ACL_USER || tag == ACL_GROUP;
 	}
 	*ret_mask = mask;
 	return 0;

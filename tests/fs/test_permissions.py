@@ -166,6 +166,15 @@ def test_acl_never_grants_more_than_the_store(sa, shared, stranger):
         assert stranger(f"os.open({folder} + '/x', os.O_RDONLY)") == "EACCES"
 
 
+def test_mask_of_an_acl_bounds_whom_it_names(sa, shared, stranger):
+    """He is one of the others for the mount, whom the mask does not bound."""
+    sa.create("x", 3)
+    os.chmod(shared.store / "x", 0o666)
+    subprocess.run(["setfacl", "-m", f"u:{NOBODY}:rw-,m::r--", shared.store / "x"], check=True)
+    for folder in "sm":
+        assert stranger(f"os.open({folder} + '/x', os.O_RDWR)") == "EACCES"
+
+
 def test_without_allow_other_nobody_else_gets_in(store, mount, python):
     other = python(uid=NOBODY)
     with pytest.raises(PermissionError):
