@@ -289,6 +289,8 @@ int session_run(struct options *options)
 			return complain("cannot go into the background", "", strerror(-rc));
 	}
 	signals_block(&session.signals);
+	/* A limit that it was started with is EFBIG for clients, and not its end. */
+	signal(SIGXFSZ, SIG_IGN);
 	umask(0); /* modes come from clients, whose umask the kernel has applied */
 	if (chdir("/") < 0)
 		return complain("cannot leave", "the working directory", strerror(errno));
