@@ -283,14 +283,21 @@ int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes)
 	return rc;
 }
 
-void draft_keep_unused(struct file *file)
+int draft_keep_unused(struct fs *fs, struct file *file)
 {
+	int slot;
+	int rc = unused_take(&fs->unused, file->draft->uid, &slot);
+
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&file->draft->lock);
 	file->draft->unused = true;
+	file->draft->unused_slot = slot;
 	pthread_mutex_unlock(&file->draft->lock);
+	return 0;
 }
 
-bool draft_take_unused(struct file *file)
+bool draft_take_unused(struct fs *fs, struct file *file)
 {
 	bool unused;
 
@@ -298,6 +305,8 @@ bool draft_take_unused(struct file *file)
 	unused = file->draft->unused;
 	file->draft->unused = false;
 	pthread_mutex_unlock(&file->draft->lock);
+	if (unused)
+		unused_give_back(&fs->unused, file->draft->unused_slot);
 	return unused;
 }
 
@@ -308,7 +317,7 @@ void draft_forget(struct fs *fs, struct inode *inode, uint64_t lookups)
 
 	if (!file)
 		return;
-	if (unknown && file->draft && draft_take_unused(file)) {
+	if (unknown && file->draft && draft_take_unused(fs, file)) {
 		draft_drop(file);
 		file_release(fs, file);
 	}

@@ -49,6 +49,7 @@ struct draft {
 	bool replace;  /* it was renamed onto an array */
 	bool unused;   /* made by mknod, and not opened yet: its first open takes over the use that
 			  keeps it */
+	int unused_slot; /* while it is so; of fs->unused */
 	pid_t process; /* that created it; 0: not known */
 	uid_t uid;
 	int grown_from;         /* -1, or the array whose successor it is (draft_grow.h); owned */
@@ -121,11 +122,11 @@ int draft_flush(struct fs *fs, struct file *file, pid_t thread);
 /* The last use is about to go: publish it if it is not, and nobody dropped it. */
 void draft_release(struct fs *fs, struct file *file);
 
-/* It was made by mknod: its one use waits for the first open. */
-void draft_keep_unused(struct file *file);
+/* It was made by mknod: its one use waits for the first open. -ENFILE: enough wait so already. */
+int draft_keep_unused(struct fs *fs, struct file *file);
 
 /* Take over the use that mknod left behind: true once, for the first who opens it. */
-bool draft_take_unused(struct file *file);
+bool draft_take_unused(struct fs *fs, struct file *file);
 
 /*
  * inode_forget() of what may be a draft: one that mknod made and nobody opened goes with the last

@@ -213,7 +213,7 @@ static struct file *acquire_draft(struct fs *fs, struct inode *inode)
 			file_release(fs, file);
 		return NULL;
 	}
-	if (draft_take_unused(file))
+	if (draft_take_unused(fs, file))
 		file_release(fs, file);
 	return file;
 }

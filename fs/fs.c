@@ -61,6 +61,9 @@ int fs_init(struct fs *fs, const char *path)
 	rc = pins_init(&fs->pins, fs->descriptor_max);
 	if (rc < 0)
 		goto no_pins;
+	rc = unused_init(&fs->unused);
+	if (rc < 0)
+		goto no_unused;
 	rc = npy_recent_init(&fs->npy_recent);
 	if (rc < 0)
 		goto no_npy_recent;
@@ -70,6 +73,8 @@ int fs_init(struct fs *fs, const char *path)
 	return 0;
 
 no_npy_recent:
+	unused_deinit(&fs->unused);
+no_unused:
 	pins_deinit(&fs->pins);
 no_pins:
 	verdict_cache_deinit(&fs->verdicts);
@@ -83,6 +88,7 @@ no_inodes:
 void fs_deinit(struct fs *fs)
 {
 	npy_recent_deinit(&fs->npy_recent);
+	unused_deinit(&fs->unused);
 	pins_deinit(&fs->pins);
 	verdict_cache_deinit(&fs->verdicts);
 	inode_table_deinit(&fs->inodes);

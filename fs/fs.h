@@ -15,6 +15,7 @@
 #include "io.h"
 #include "npy_recent.h"
 #include "pins.h"
+#include "unused.h"
 #include "verdict.h"
 
 struct fuse_session;
@@ -59,6 +60,7 @@ struct fs {
 	struct inode_table inodes;
 	struct verdict_cache verdicts;
 	struct pins pins;
+	struct unused unused;
 	struct npy_recent npy_recent;
 	struct backing backing;
 	struct io_buffers buffers;

@@ -200,6 +200,14 @@ static int reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 	return fuse_reply_create(req, entry, fi);
 }
 
+/* One that was just made, and that nobody was told of. */
+static void drop(struct fs *fs, struct inode *inode, struct file *file)
+{
+	draft_drop(file);
+	file_release(fs, file);
+	inode_forget(&fs->inodes, inode, 1);
+}
+
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi)
 {
@@ -223,11 +231,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	entry = entry_of_draft(fs, inode, &facts);
 	fi->fh = file_handle(file, true);
 	draft_opened(file);
-	if (reply_create(req, &entry, fi, file) < 0) { /* interrupted: no release, no forget */
-		draft_drop(file);
-		file_release(fs, file);
-		inode_forget(&fs->inodes, inode, 1);
-	}
+	if (reply_create(req, &entry, fi, file) < 0) /* interrupted: no release, no forget */
+		drop(fs, inode, file);
 }
 
 /* How GNU tar begins a file that has extended attributes: sets them, and opens it then. */
@@ -250,7 +255,12 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 		ops_reply(req, told_of(fs, &actor, dir, rc));
 		return;
 	}
-	draft_keep_unused(file);
+	rc = draft_keep_unused(fs, file);
+	if (rc < 0) {
+		drop(fs, inode, file);
+		ops_reply(req, rc);
+		return;
+	}
 	entry = entry_of_draft(fs, inode, &facts);
 	if (fuse_reply_entry(req, &entry) < 0)
 		draft_forget(fs, inode, 1);

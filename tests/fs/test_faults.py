@@ -14,13 +14,14 @@ import errno
 import itertools
 import mmap
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
 from support.build import BUILD, SANITIZED
-from support.operations import CHANGING, IN_STEPS, IN_VAIN, LATE, READING, fill
+from support.operations import CHANGING, DATA, IN_STEPS, IN_VAIN, LATE, READING, fill
 from support.wait import wait_for
 
 pytestmark = pytest.mark.fuse
@@ -43,19 +44,22 @@ class Faults(ctypes.Structure):
     ]
 
 
+def shared_faults(area):
+    """What the daemon is told by, and its environment."""
+    path = area / "faults"
+    path.write_bytes(bytes(mmap.PAGESIZE))
+    with open(path, "r+b") as file:
+        return Faults.from_buffer(mmap.mmap(file.fileno(), 0)), {"SHARR_FAULTS": str(path)}
+
+
 class Faulty:
     """A mount whose daemon's calls can be let fail, and what an operation does to it."""
 
     def __init__(self, sa, store, mount, mode):
         self.sa = sa
-        shared = store.area / "faults"
-        shared.write_bytes(bytes(mmap.PAGESIZE))
-        with open(shared, "r+b") as file:
-            self.faults = Faults.from_buffer(mmap.mmap(file.fileno(), 0))
+        self.faults, environment = shared_faults(store.area)
         self.store = store
-        self.mount = mount(
-            store, f"io={mode}", program=FAULTY, environment={"SHARR_FAULTS": str(shared)}
-        )
+        self.mount = mount(store, f"io={mode}", program=FAULTY, environment=environment)
         (self.pid,) = self.mount.pids()
         self.folders = itertools.count()
         self.kept_at_first = self.kept()
@@ -190,3 +194,37 @@ def test_each_call_of_the_daemon_fails_once(request, faulty, record_property, na
     assert count
     record_property("faults", count)
     print(f"{name}: {count} faults")
+
+
+def threads_of(mounted):
+    (pid,) = mounted.pids()
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+@pytest.mark.parametrize("number", ERRNOS)
+def test_each_call_fails_once_while_the_daemon_starts(sa, store, mount, number):
+    """It says in one line why it can't mount, or does without, as without inotify."""
+    sa.put("x", DATA)
+    faults, environment = shared_faults(store.area)
+    started = []
+    for nth in range(1, FAULTS_MAX):
+        faults.number, faults.reached, faults.last = getattr(errno, number), 0, b"none"
+        faults.turn = nth
+        try:
+            mounted = mount(store, program=FAULTY, environment=environment)
+        except AssertionError as failure:
+            said = str(failure).split(": ", 1)[1]
+            assert re.fullmatch(r"sharrfs: .+\n", said), (nth, faults.last, said)
+            started.append(None)
+        else:
+            wait_for(lambda on=mounted: faults.reached or threads_of(on) > 3)
+            faults.turn = 0
+            assert (mounted / "x").read_bytes() == DATA.tobytes()
+            assert os.listdir(mounted) == ["x"]
+            mounted.unmount()
+            assert mounted.wait_gone() == 0
+            started.append(faults.last.decode())
+        if not faults.reached:
+            break
+    assert {None, "inotify_init1"} < {*started}
+    print(f"start: {len(started) - 1} faults")

@@ -7,8 +7,10 @@ import fcntl
 import os
 import resource
 import struct
+import subprocess
 import threading
 
+import numpy as np
 import pytest
 from support.wait import wait_for
 
@@ -118,3 +120,66 @@ def test_who_keeps_metadata_locked_does_not_hold_up_others(sa, store, either, er
     for fd in held:
         os.close(fd)
     assert errno_of(os.setxattr, either / "x0", "user.note", b"!") is None
+
+
+def test_files_that_are_made_and_never_opened_do_not_use_up_descriptors(sa, either, errno_of):
+    """By mknod: each is a descriptor of the daemon's, and of nobody else."""
+    sa.put("x", np.arange(3))
+    limit_descriptors(either, 100)
+    codes = [errno_of(os.mknod, either / f"new{i}") for i in range(200)]
+    assert {*codes} == {None, "ENFILE"}
+    assert 16 <= codes.count(None) <= 32
+    assert np.fromfile(either / "x", int).tolist() == [0, 1, 2]
+    os.unlink(either / "new0")
+    assert wait_for(lambda: errno_of(os.mknod, either / "again") is None or None) is True
+    with open(either / "again", "wb") as file:
+        file.write(b"abc")
+    assert sa.attach("again").tobytes() == b"abc"
+
+
+def test_daemon_that_may_not_write_large_files_lives_and_says_so(sa, either, errno_of):
+    """Of a draft, a fallocate and an npy file; the kernel would end it by a signal."""
+    (pid,) = either.pids()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    with open(either / "x", "xb", buffering=0) as file:
+        assert file.write(bytes(1 << 19)) == 1 << 19
+        assert errno_of(os.pwrite, file.fileno(), b"abc", 1 << 21) == "EFBIG"
+        assert errno_of(os.ftruncate, file.fileno(), 1 << 21) == "EFBIG"
+        assert errno_of(os.posix_fallocate, file.fileno(), 0, 1 << 21) == "EFBIG"
+        assert errno_of(file.close) == "EFBIG"
+    assert os.listdir(either) == []
+    assert errno_of(np.save, either / ".npy" / "y.npy", np.zeros(1 << 20)) == "EFBIG"
+    sa.put(f"file://{either}/z", np.arange(3))
+    assert sa.attach("z").tolist() == [0, 1, 2]
+    assert os.listdir(either) == ["z"]
+
+
+def test_store_that_becomes_read_only(sa, store, either, errno_of):
+    sa.put("x", np.arange(3))
+    os.mkdir(store / "group")
+    draft = open(either / "new", "xb", buffering=0)  # noqa: SIM115
+    draft.write(b"abc")
+    draft.close()
+    subprocess.run(["mount", "-o", "remount,ro", store], check=True)
+    try:
+        for call in (
+            lambda: os.open(either / "x", os.O_RDWR),
+            lambda: os.open(either / "y", os.O_WRONLY | os.O_CREAT),
+            lambda: os.mkdir(either / "made"),
+            lambda: os.rmdir(either / "group"),
+            lambda: os.unlink(either / "x"),
+            lambda: os.rename(either / "x", either / "y"),
+            lambda: os.chmod(either / "x", 0o600),
+            lambda: os.utime(either / "x", (1, 1)),
+            lambda: os.mknod(either / "y"),
+            lambda: os.setxattr(either / "x", "user.sharr.dtype", b"<f8"),
+        ):
+            assert errno_of(call) == "EROFS"
+        assert np.fromfile(either / "x", int).tolist() == [0, 1, 2]
+        assert np.load(either / ".npy" / "x.npy").tolist() == [0, 1, 2]
+        assert sorted(os.listdir(either)) == ["group", "new", "x"]
+        assert os.statvfs(either).f_bavail == os.statvfs(store).f_bavail
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", store], check=True)
+    os.rename(either / "x", either / "y")
+    assert sorted(store.names()) == ["group", "new", "y"]

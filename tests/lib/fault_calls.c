@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -147,6 +148,9 @@ WRAP(ssize_t, -1, fgetxattr, (int fd, const char *name, void *value, size_t byte
 WRAP(int, -1, fsetxattr, (int fd, const char *name, const void *value, size_t bytes, int flags),
      (fd, name, value, bytes, flags))
 WRAP(ssize_t, -1, readlink, (const char *path, char *text, size_t bytes), (path, text, bytes))
+WRAP(int, -1, inotify_init1, (int flags), (flags))
+WRAP(int, -1, eventfd, (unsigned value, int flags), (value, flags))
+WRAP(int, -1, memfd_create, (const char *name, unsigned flags), (name, flags))
 WRAP(int, -1, inotify_add_watch, (int fd, const char *path, uint32_t events), (fd, path, events))
 WRAP(ssize_t, -1, process_vm_readv,
      (pid_t pid, const struct iovec *to, unsigned long to_count, const struct iovec *from, unsigned long count,
