@@ -83,6 +83,26 @@ def test_memory_per_array_is_small(sa, either):
     assert (resident() - before) * 1024 < 10_000 * 600
 
 
+def test_new_files_without_end_are_refused_and_no_harm_to_what_is_open(sa, store, either, errno_of):
+    sa.put("x", np.arange(3))
+    reader = os.open(either / "x", os.O_RDONLY)
+    limit_descriptors(either, 64)
+    made, code = [], None
+    while code is None and len(made) < 100:
+        name = f"new{len(made)}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        code = errno_of(lambda n=name, f=flags: made.append(os.open(either / n, f)))
+    assert code == "ENFILE"
+    assert np.frombuffer(os.pread(reader, 24, 0), int).tolist() == [0, 1, 2]
+    assert store.names() == ["x"]
+    for fd in made:
+        os.write(fd, b"abc")
+        os.close(fd)
+    os.close(reader)
+    wait_for(lambda: len(store.names()) == len(made) + 1)
+    assert {sa.attach(f"new{i}").tobytes() for i in range(len(made))} == {b"abc"}
+
+
 LOCK_OFFSET = (1 << 62) + 1  # of what changes an array's metadata, lib/rewrite.c
 
 
