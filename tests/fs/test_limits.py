@@ -8,6 +8,7 @@ import os
 import resource
 import struct
 import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -155,6 +156,16 @@ def test_files_that_are_made_and_never_opened_do_not_use_up_descriptors(sa, eith
     with open(either / "again", "wb") as file:
         file.write(b"abc")
     assert sa.attach("again").tobytes() == b"abc"
+
+
+def test_file_that_a_dead_process_made_by_mknod_is_in_nobodys_way(sa, either, errno_of):
+    """As of a tar that was killed before it opened it."""
+    script = "import os, sys; os.mknod(sys.argv[1])"
+    subprocess.run([sys.executable, "-S", "-E", "-c", script, either / "x"], check=True)
+    assert errno_of(os.mknod, either / "x") is None
+    with open(either / "x", "wb") as file:
+        file.write(b"abc")
+    assert sa.attach("x").tobytes() == b"abc"
 
 
 def test_daemon_that_may_not_write_large_files_lives_and_says_so(sa, either, errno_of):
