@@ -214,3 +214,38 @@ def test_store_that_becomes_read_only(sa, store, either, errno_of):
         subprocess.run(["mount", "-o", "remount,rw", store], check=True)
     os.rename(either / "x", either / "y")
     assert sorted(store.names()) == ["group", "new", "y"]
+
+
+def test_store_out_of_inodes(sa, store, mount, errno_of):
+    """As by a quota: an error, nothing half-made, and all goes on when there are some again."""
+    small = store(options="nr_inodes=12")
+    mounted = mount(small)
+    made = []
+    while len(made) < 12:
+        name = f"x{len(made)}"
+        code = errno_of(lambda n=name: (mounted / n).write_bytes(b"abc"))
+        if code:
+            break
+        made.append(name)
+    assert code == "ENOSPC"
+    assert errno_of(os.mkdir, mounted / "group") == "ENOSPC"
+    assert sorted(os.listdir(mounted)) == small.names() == sorted(made)
+    os.unlink(mounted / made[0])
+    wait_for(lambda: errno_of(os.mkdir, mounted / "group") is None)
+    assert (mounted / made[1]).read_bytes() == b"abc"
+
+
+def test_full_store(sa, store, mount, errno_of):
+    """A new file that finds no room is not made, and what was there is as before."""
+    small = store(size="1m")
+    mounted = mount(small)
+    (mounted / "x").write_bytes(b"abc")
+    fd = os.open(mounted / "new", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    codes = [errno_of(os.write, fd, bytes(1 << 17)) for _ in range(10)]
+    assert codes[0] is None
+    assert codes[-1] == "ENOSPC"
+    assert errno_of(os.close, fd) == "ENOSPC"
+    assert os.listdir(mounted) == small.names() == ["x"]
+    assert (mounted / "x").read_bytes() == b"abc"
+    wait_for(lambda: errno_of(lambda: (mounted / "y").write_bytes(bytes(1 << 19))) is None)
+    assert sorted(small.names()) == ["x", "y"]
