@@ -14,6 +14,7 @@
 #include "draft.h"
 #include "file.h"
 #include "inode.h"
+#include "ops.h"
 
 int io_buffers_init(struct io_buffers *buffers)
 {
@@ -89,14 +90,14 @@ static void reply_header(fuse_req_t req, struct io_buffers *buffers, struct file
 	ssize_t count;
 
 	if (!buffer) {
-		fuse_reply_err(req, ENOMEM);
+		ops_reply(req, -ENOMEM);
 		return;
 	}
 	memcpy(buffer, file->header + offset, head);
 	bytes = clamp((bytes < IO_BYTES_MAX ? bytes : IO_BYTES_MAX) - head, 0, (off_t)file->nbytes);
 	count = pread(file->fd, buffer + head, bytes, 0);
 	if (count < 0)
-		fuse_reply_err(req, errno);
+		ops_reply(req, -errno);
 	else
 		fuse_reply_buf(req, buffer, head + (size_t)count);
 }
@@ -112,7 +113,7 @@ void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file
 	int rc = data_end(file, &end, &full);
 
 	if (rc < 0) {
-		fuse_reply_err(req, -rc);
+		ops_reply(req, rc);
 		return;
 	}
 	if (offset < (off_t)file->header_bytes) {
@@ -131,7 +132,7 @@ void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file
 			       offset)
 		       : -1;
 	if (count < 0)
-		fuse_reply_err(req, buffer ? errno : ENOMEM);
+		ops_reply(req, buffer ? -errno : -ENOMEM);
 	else
 		fuse_reply_buf(req, buffer, (size_t)count);
 }

@@ -54,7 +54,9 @@ if os.fork():
     os.close(fd)
     os.write(go, b"x")
     sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
-os.read(begin, 1)
+os.close(go)
+if not os.read(begin, 1):
+    os._exit(0)
 os.write(fd, b"abc")
 """
     command = [sys.executable, "-S", "-E", "-c", script, at / "new"]
