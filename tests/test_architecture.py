@@ -9,7 +9,7 @@ import pytest
 from support.build import ROOT
 from support.source import c_files, c_functions, tree_files
 
-PAGES = ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md"]
+PAGES = ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md", "docs/reliability.md"]
 FUNCTION = re.compile(r"`(\w+)\(\)`")
 FILE = re.compile(r"`((?:[\w.@-]+/)*[\w.@-]+\.(?:c|h|py|pyi|in|build|md|toml|8))`")
 FOLDER = re.compile(r"`((?:[\w.-]+/)+)`")
