@@ -84,7 +84,8 @@ def walk(at):
 def read_through_map(at):
     """By a system call, which says EFAULT where a load would be SIGBUS."""
     with open(at / "x", "rb") as file, open(os.memfd_create("copy"), "wb") as copy:
-        view = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        size = os.fstat(file.fileno()).st_size  # mmap.mmap() itself drops the error of fstat()
+        view = mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ)
         os.write(copy.fileno(), view)
 
 
