@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import builtins
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, NoReturn, SupportsIndex, TypeVar, final
+from typing import Any, Final, Literal, NamedTuple, NoReturn, SupportsIndex, TypeVar, final
 
 import numpy as np
+from _typeshed import structseq
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import TypeAlias
 
@@ -15,7 +17,9 @@ MS_SYNC: int
 __version__: str
 
 @final
-class ArrayDesc(tuple[bytes, type[np.generic], tuple[int, ...]]):
+class ArrayDesc(structseq[Any], tuple[bytes, type[np.generic], tuple[int, ...]]):
+    if sys.version_info >= (3, 10):
+        __match_args__: Final = ("name", "dtype", "dims")
     @property
     def name(self) -> bytes: ...
     @property
@@ -30,7 +34,12 @@ class ArrayDesc(tuple[bytes, type[np.generic], tuple[int, ...]]):
     def nbytes(self) -> int: ...
 
 @final
-class ArrayInfo(tuple[Any, ...]):
+class ArrayInfo(structseq[Any], tuple[Any, ...]):
+    if sys.version_info >= (3, 10):
+        __match_args__: Final = (
+            *("name", "dtype", "shape", "order", "nbytes", "owner", "group", "mode", "created"),
+            *("creator", "ephemeral", "attached", "unreadable"),
+        )
     @property
     def name(self) -> str | bytes: ...
     @property
@@ -180,4 +189,37 @@ class building:
         traceback: TracebackType | None,
     ) -> None: ...
 
-__all__: builtins.list[str]
+__all__ = [
+    "MS_ASYNC",
+    "MS_INVALIDATE",
+    "MS_SYNC",
+    "ArrayDesc",
+    "ArrayInfo",
+    "Attributes",
+    "LostArray",
+    "NotAnArrayError",
+    "OwnerDiedError",
+    "Reaped",
+    "SharedNDArray",
+    "__version__",
+    "attach",
+    "attrs",
+    "building",
+    "copy",
+    "create",
+    "delete",
+    "event",
+    "info",
+    "list",
+    "lock",
+    "mlock",
+    "msync",
+    "munlock",
+    "notify",
+    "put",
+    "reap",
+    "share",
+    "snapshot",
+    "wait",
+    "writing",
+]

@@ -21,7 +21,7 @@ class LostArray:
 
     __module__ = "SharedArray"
     __slots__ = ("_call", "error")
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, error, function, arguments):
         self.error = error

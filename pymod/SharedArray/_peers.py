@@ -15,8 +15,8 @@ _ESTABLISHED = "01"
 
 # What was found out, since it takes 25 ms on a large machine. It holds as long as the processes
 # have those sockets, whose inodes are those of no others meanwhile.
-_other_ends = {}  # {(here, there): (inode of the other end's socket, pids)}
-_servers = {}  # {its end: (pids, {inode of a socket of theirs: pids of its client})}
+_other_ends: dict = {}  # {(here, there): (inode of the other end's socket, pids)}
+_servers: dict = {}  # {its end: (pids, {inode of a socket of theirs: pids of its client})}
 
 
 def _endpoint(text):

@@ -10,12 +10,13 @@ that was made again, or is another one on another host, does not match by chance
 import errno
 import os
 import weakref
+from collections.abc import Callable
 
 import numpy
 
 from . import _dtypes
 from ._lost import LostArray
-from ._sharr import _owner, attach
+from ._sharr import _owner, attach, map_owner
 
 _DEFAULT_STORE = "/dev/shm"
 
@@ -27,12 +28,12 @@ _NUMPY_1 = numpy.__version__.startswith("1.")
 
 # References of the maps of this process, and the other way round, with whether it is read-only:
 # what arrives again, or where it came from, needs no second map.
-_references = weakref.WeakKeyDictionary()
-_maps = weakref.WeakValueDictionary()
+_references: "weakref.WeakKeyDictionary[map_owner, tuple]" = weakref.WeakKeyDictionary()
+_maps: "weakref.WeakValueDictionary[tuple, map_owner]" = weakref.WeakValueDictionary()
 
 # Functions that are asked whether all who may get a pickle can attach the array of a reference;
 # SharedArray.dask adds one.
-audiences = []
+audiences: list[Callable[[tuple], bool]] = []
 
 
 def _place(name):

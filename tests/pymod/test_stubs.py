@@ -111,7 +111,7 @@ def test_help_tells_of_every_parameter(sa, name):
 @pytest.mark.parametrize("field", ["ArrayDesc", "ArrayInfo"])
 def test_help_tells_of_every_field(sa, field):
     kind = getattr(sa, field)
-    stubbed = {part.name for part in STUBBED[field].body}
+    stubbed = {part.name for part in STUBBED[field].body if isinstance(part, ast.FunctionDef)}
     real = {name for name in vars(kind) if inspect.ismemberdescriptor(vars(kind)[name])}
     assert stubbed == real
     assert all(vars(kind)[name].__doc__ for name in real)
