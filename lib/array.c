@@ -149,27 +149,46 @@ const struct sharr_info *sharr_info(const struct sharr *array)
 	return &array->info;
 }
 
-int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
+int sharr_copy_to(const char *name,
+		  int (*place)(const struct sharr_info *info, void *userdata, void **ret_buffer),
+		  void *userdata)
 {
-	CLEANUP_NAME struct name place;
 	struct opened opened;
-	int r;
+	struct sharr_info *info;
+	void *buffer;
+	int r = info_open(name, &opened, &info);
 
-	place.at = -1;
-	error_clear();
-	r = name_find(name, 0, &place);
-	if (r == 0)
-		r = ephemeral_open(&place, O_RDONLY, &opened);
 	if (r < 0)
 		return r;
-	if (opened.meta.nbytes != bytes ||
-	    (dtype && (strlen(dtype) != opened.meta.descr_bytes ||
-		       memcmp(dtype, opened.meta.descr, opened.meta.descr_bytes) != 0)))
-		r = -ERANGE;
-	else
-		r = whole_pread(opened.fd, buffer, bytes, 0);
-	if (r == -ENODATA)
-		r = -ERANGE; /* it has become shorter */
+	r = place(info, userdata, &buffer);
+	error_clear(); /* `place` may have called anything */
+	if (r == 0)
+		r = whole_pread(opened.fd, buffer, (size_t)info->nbytes, 0);
+	sharr_info_free(info);
 	opened_deinit(&opened);
-	return r;
+	return r == -ENODATA ? -ERANGE : r; /* it has become shorter */
+}
+
+struct wanted {
+	const char *dtype;
+	void *buffer;
+	size_t bytes;
+};
+
+static int place_wanted(const struct sharr_info *info, void *userdata, void **ret_buffer)
+{
+	const struct wanted *wanted = userdata;
+
+	if (info->nbytes != wanted->bytes ||
+	    (wanted->dtype && strcmp(wanted->dtype, info->dtype) != 0))
+		return -ERANGE;
+	*ret_buffer = wanted->buffer;
+	return 0;
+}
+
+int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes)
+{
+	struct wanted wanted = {dtype, buffer, bytes};
+
+	return sharr_copy_to(name, place_wanted, &wanted);
 }

@@ -197,12 +197,13 @@ static int prepare(const char *name, const struct sharr_spec *spec, unsigned fla
 		   struct sharr **ret_array)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
-	CLEANUP_META struct format_meta meta = {.heap = NULL};
+	CLEANUP_META struct format_meta meta;
 	CLEANUP_DRAFT struct array_draft *draft = NULL;
 	struct sharr *array;
 	struct stat st;
 	int r;
 
+	format_meta_init(&meta);
 	error_clear();
 	r = check_flags(flags, CREATE_FLAGS);
 	if (r < 0)
@@ -272,10 +273,11 @@ int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags
 int sharr_put(const char *name, const struct sharr_spec *spec, const void *data, unsigned flags)
 {
 	CLEANUP_FREE unsigned char *attrs = NULL;
-	CLEANUP_META struct format_meta meta = {.heap = NULL};
+	CLEANUP_META struct format_meta meta;
 	CLEANUP_DRAFT struct array_draft *draft = NULL;
 	int r;
 
+	format_meta_init(&meta);
 	error_clear();
 	r = check_flags(flags, PUT_FLAGS);
 	if (r < 0)

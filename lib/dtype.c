@@ -2,8 +2,9 @@
 #include "dtype.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "text.h"
 
 /*
  * One row a numpy type of fixed size; of two with the same kind and size the first is numpy's
@@ -91,13 +92,19 @@ static bool parse_unit(struct literal *text, int64_t *ret_count, const char **re
 static void spell(char order, char kind, int64_t count, int64_t unit_count, const char *unit,
 		  char *ret_spelling)
 {
-	int n = snprintf(ret_spelling, DTYPE_STRING_MAX, "%c%c%lld", order, kind, (long long)count);
+	char *at = ret_spelling;
 
-	if (unit && unit_count > 1)
-		snprintf(ret_spelling + n, (size_t)(DTYPE_STRING_MAX - n), "[%lld%s]",
-			 (long long)unit_count, unit);
-	else if (unit && strcmp(unit, "generic") != 0)
-		snprintf(ret_spelling + n, (size_t)(DTYPE_STRING_MAX - n), "[%s]", unit);
+	*at++ = order;
+	*at++ = kind;
+	at = text_put_number(at, (uint64_t)count);
+	if (unit && (unit_count > 1 || strcmp(unit, "generic") != 0)) {
+		*at++ = '[';
+		if (unit_count > 1)
+			at = text_put_number(at, (uint64_t)unit_count);
+		at = text_put_string(at, unit);
+		*at++ = ']';
+	}
+	*at = '\0';
 }
 
 int dtype_parse_string(const char *text, size_t bytes, struct dtype *ret_dtype, char *ret_spelling)
@@ -109,8 +116,9 @@ int dtype_parse_string(const char *text, size_t bytes, struct dtype *ret_dtype, 
 	uint64_t itemsize;
 	int typenum;
 
-	if (memchr(text, ' ', bytes) || memchr(text, '\t', bytes) || memchr(text, '\n', bytes))
-		return -EINVAL;
+	for (size_t i = 0; i < bytes; i++)
+		if (text[i] == ' ' || text[i] == '\t' || text[i] == '\n')
+			return -EINVAL;
 	if (rest.at < rest.end && *rest.at && strchr("<>=|", *rest.at))
 		order = *rest.at++;
 	kind = rest.at < rest.end ? *rest.at++ : '\0';
@@ -198,7 +206,8 @@ static int parse_subshape(struct literal *fields, uint64_t *itemsize, char **spe
 		if (__builtin_mul_overflow(*itemsize, (uint64_t)lengths[i], itemsize) ||
 		    *itemsize > INT32_MAX)
 			return -EINVAL;
-		snprintf(text, sizeof(text), "%s%lld", i ? ", " : "", (long long)lengths[i]);
+		*text_put_number(text, (uint64_t)lengths[i]) = '\0';
+		*spelling = put_text(*spelling, i ? ", " : "");
 		*spelling = put_text(*spelling, text);
 	}
 	*spelling = put_text(*spelling, count == 1 ? ",)" : ")");

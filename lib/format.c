@@ -57,7 +57,7 @@ uint64_t format_map_bytes(const struct format_meta *meta)
 	return meta->nbytes ? meta->nbytes : 1;
 }
 
-static void start(struct format_meta *meta)
+void format_meta_init(struct format_meta *meta)
 {
 	meta->flags = 0;
 	meta->inode = 0;
@@ -214,7 +214,7 @@ int format_parse(const unsigned char *end, size_t bytes, uint64_t file_bytes,
 		end += bytes - FORMAT_TAIL_MAX;
 		bytes = FORMAT_TAIL_MAX;
 	}
-	start(ret_meta);
+	format_meta_init(ret_meta);
 	r = parse(end, bytes, file_bytes, ret_meta);
 	return r > 0 ? -EBADMSG : r;
 }
@@ -253,7 +253,7 @@ int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta)
 
 	if (r < 0)
 		return r;
-	start(ret_meta);
+	format_meta_init(ret_meta);
 	r = parse(ret_meta->buffer, bytes, file_bytes, ret_meta);
 	return r > 0 ? read_more(fd, file_bytes, (size_t)r, ret_meta) : r;
 }
@@ -292,7 +292,7 @@ int format_describe(const char *descr, size_t descr_bytes, char order, int ndim,
 	struct dtype dtype = {0};
 	int r;
 
-	start(ret_meta);
+	format_meta_init(ret_meta);
 	if ((order != 'C' && order != 'F') || ndim < 0 || ndim > FORMAT_NDIM_MAX)
 		return -EINVAL;
 	r = describe_dtype(descr, descr_bytes, ret_meta, &dtype);

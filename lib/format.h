@@ -93,6 +93,9 @@ int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta);
 int format_parse(const unsigned char *end, size_t bytes, uint64_t file_bytes,
 		 struct format_meta *ret_meta);
 
+/* One that owns nothing and tells nothing; not all of its 4 KiB and more become zeros. */
+void format_meta_init(struct format_meta *ret_meta);
+
 /* Make *ret_meta what `meta` was, which owns nothing any more. */
 void format_meta_move(struct format_meta *ret_meta, struct format_meta *meta);
 

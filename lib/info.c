@@ -51,15 +51,14 @@ void info_fill(const char *name, const struct format_meta *meta, const struct st
 		.flags = meta->flags & EPHEMERAL_FLAG && meta->inode == st->st_ino ? SHARR_EPHEMERAL
 										   : 0,
 		.inode = st->st_ino,
-		.changed_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000u +
-			      (uint64_t)st->st_ctim.tv_nsec,
+		.changed_ns =
+			(uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec,
 	};
 }
 
-int sharr_stat(const char *name, struct sharr_info **ret_info)
+int info_open(const char *name, struct opened *ret_opened, struct sharr_info **ret_info)
 {
 	CLEANUP_NAME struct name place;
-	struct opened opened;
 	struct sharr_info *info;
 	int r;
 
@@ -67,17 +66,27 @@ int sharr_stat(const char *name, struct sharr_info **ret_info)
 	error_clear();
 	r = name_find(name, 0, &place);
 	if (r == 0)
-		r = ephemeral_open(&place, O_RDONLY, &opened);
+		r = ephemeral_open(&place, O_RDONLY, ret_opened);
 	if (r < 0)
 		return r;
-	info = malloc(sizeof(*info) + info_payload_bytes(name, &opened.meta));
-	if (info)
-		info_fill(name, &opened.meta, &opened.st, info + 1, info);
-	opened_deinit(&opened);
-	if (!info)
+	info = malloc(sizeof(*info) + info_payload_bytes(name, &ret_opened->meta));
+	if (!info) {
+		opened_deinit(ret_opened);
 		return -ENOMEM;
+	}
+	info_fill(name, &ret_opened->meta, &ret_opened->st, info + 1, info);
 	*ret_info = info;
 	return 0;
+}
+
+int sharr_stat(const char *name, struct sharr_info **ret_info)
+{
+	struct opened opened;
+	int r = info_open(name, &opened, ret_info);
+
+	if (r == 0)
+		opened_deinit(&opened);
+	return r;
 }
 
 void sharr_info_free(struct sharr_info *info)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-#include "format.h"
+#include "open.h"
 #include "sharr.h"
 
 /* How many bytes `info_fill` needs for them. */
@@ -18,5 +18,8 @@ size_t info_payload_bytes(const char *name, const struct format_meta *meta);
 /* payload: aligned as malloc does, of that many bytes. */
 void info_fill(const char *name, const struct format_meta *meta, const struct stat *st,
 	       void *payload, struct sharr_info *ret_info);
+
+/* The array of that name, open for reading, and what it is; the caller frees both. */
+int info_open(const char *name, struct opened *ret_opened, struct sharr_info **ret_info);
 
 #endif

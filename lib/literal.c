@@ -3,22 +3,6 @@
 
 #include <string.h>
 
-char literal_peek(struct literal *literal)
-{
-	while (literal->at < literal->end &&
-	       (*literal->at == ' ' || *literal->at == '\t' || *literal->at == '\n'))
-		literal->at++;
-	return literal->at < literal->end ? *literal->at : '\0';
-}
-
-bool literal_accept(struct literal *literal, char c)
-{
-	if (literal_peek(literal) != c || literal->at == literal->end)
-		return false;
-	literal->at++;
-	return true;
-}
-
 bool literal_accept_word(struct literal *literal, const char *word)
 {
 	size_t bytes = strlen(word);
@@ -37,6 +21,8 @@ bool literal_string(struct literal *literal, const char **ret_text, size_t *ret_
 	if (quote != '\'' && quote != '"')
 		return false;
 	for (const char *at = literal->at + 1; at < literal->end; at++) {
+		if (*at > '\\') /* most of what comes: small letters */
+			continue;
 		if (*at == quote) {
 			*ret_text = literal->at + 1;
 			*ret_bytes = (size_t)(at - *ret_text);
@@ -86,6 +72,20 @@ bool literal_numbers(struct literal *literal, int max, int64_t *ret_numbers, int
 	}
 	*ret_count = count;
 	return count != 1 || comma; /* "(3)" is no tuple */
+}
+
+bool literal_is_ascii(const char *text, size_t bytes)
+{
+	uint64_t all = 0, piece;
+	size_t i = 0;
+
+	for (; bytes - i >= sizeof(piece); i += sizeof(piece)) {
+		memcpy(&piece, text + i, sizeof(piece));
+		all |= piece;
+	}
+	for (; i < bytes; i++)
+		all |= (unsigned char)text[i];
+	return (all & 0x8080808080808080) == 0;
 }
 
 /* The length of the sequence that starts with this byte, 0 if none does. */

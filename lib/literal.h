@@ -16,10 +16,24 @@ struct literal {
 };
 
 /* The next character that is no blank, or 0 at the end; not taken. */
-char literal_peek(struct literal *literal);
+static inline char literal_peek(struct literal *literal)
+{
+	const char *at = literal->at;
+
+	while (at < literal->end && (*at == ' ' || *at == '\t' || *at == '\n'))
+		at++;
+	literal->at = at;
+	return at < literal->end ? *at : '\0';
+}
 
 /* Take that character if it is `c`. */
-bool literal_accept(struct literal *literal, char c);
+static inline bool literal_accept(struct literal *literal, char c)
+{
+	if (literal_peek(literal) != c || literal->at == literal->end)
+		return false;
+	literal->at++;
+	return true;
+}
 
 /* Take this word if it comes next. */
 bool literal_accept_word(struct literal *literal, const char *word);
@@ -38,6 +52,9 @@ bool literal_number(struct literal *literal, int64_t *ret_number);
  * `max`.
  */
 bool literal_numbers(struct literal *literal, int max, int64_t *ret_numbers, int *ret_count);
+
+/* Are all of these bytes below 0x80? */
+bool literal_is_ascii(const char *text, size_t bytes);
 
 /* Is this valid UTF-8 (no surrogates, nothing overlong)? */
 bool literal_is_utf8(const char *text, size_t bytes);

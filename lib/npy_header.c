@@ -2,12 +2,12 @@
 #include "npy_header.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "text.h"
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
@@ -35,13 +35,16 @@ static int parse_descr(struct literal *text, struct npy_header *header)
 /* One `key: value`; `seen` says which keys there were, each may come once. */
 static int parse_entry(struct literal *text, struct npy_header *header, unsigned *seen)
 {
-	static const char *const keys[] = {"descr", "fortran_order", "shape"};
+	static const struct {
+		const char *text;
+		size_t bytes;
+	} keys[] = {{"descr", 5}, {"fortran_order", 13}, {"shape", 5}};
 	const char *key;
 	size_t bytes, i = 0;
 
 	if (!literal_string(text, &key, &bytes) || !literal_accept(text, ':'))
 		return -EINVAL;
-	while (i < 3 && (strlen(keys[i]) != bytes || memcmp(keys[i], key, bytes) != 0))
+	while (i < 3 && (keys[i].bytes != bytes || memcmp(keys[i].text, key, bytes) != 0))
 		i++;
 	if (i == 3 || *seen & 1u << i)
 		return -EINVAL;
@@ -96,14 +99,6 @@ static char *latin1_to_utf8(const char *text, size_t bytes, size_t *ret_bytes)
 	return (char *)utf8;
 }
 
-static bool is_ascii(const char *text, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		if ((unsigned char)text[i] >= 0x80)
-			return false;
-	return true;
-}
-
 int npy_header_parse(const unsigned char *bytes, size_t count, struct npy_header *ret_header,
 		     void **ret_owned)
 {
@@ -120,7 +115,7 @@ int npy_header_parse(const unsigned char *bytes, size_t count, struct npy_header
 		return -EBADMSG;
 	total = prefix + text_bytes;
 	text = (const char *)bytes + prefix;
-	if (!is_ascii(text, text_bytes)) {
+	if (!literal_is_ascii(text, text_bytes)) {
 		if (bytes[6] == 3) {
 			if (!literal_is_utf8(text, text_bytes))
 				return -EBADMSG;
@@ -139,19 +134,25 @@ int npy_header_parse(const unsigned char *bytes, size_t count, struct npy_header
 
 int npy_header_text(const struct npy_header *header, char **ret_text)
 {
-	bool list = header->descr_bytes && header->descr[0] == '[';
+	const char *quote = header->descr_bytes && header->descr[0] == '[' ? "" : "'";
 	size_t room = header->descr_bytes + (size_t)header->ndim * NUMBER_MAX + 96;
-	char *text = malloc(room), *at = text, *end = text + room;
+	char *text = malloc(room), *at = text;
 
 	if (!text)
 		return -ENOMEM;
-	at += snprintf(at, room, "{'descr': %s%.*s%s, 'fortran_order': %s, 'shape': (",
-		       list ? "" : "'", (int)header->descr_bytes, header->descr, list ? "" : "'",
-		       header->order == 'F' ? "True" : "False");
-	for (int i = 0; i < header->ndim; i++)
-		at += snprintf(at, (size_t)(end - at), "%s%lld", i ? ", " : "",
-			       (long long)header->shape[i]);
-	snprintf(at, (size_t)(end - at), header->ndim == 1 ? ",), }" : "), }");
+	at = text_put_string(at, "{'descr': ");
+	at = text_put_string(at, quote);
+	at = text_put(at, header->descr, header->descr_bytes);
+	at = text_put_string(at, quote);
+	at = text_put_string(at, ", 'fortran_order': ");
+	at = text_put_string(at, header->order == 'F' ? "True" : "False");
+	at = text_put_string(at, ", 'shape': (");
+	for (int i = 0; i < header->ndim; i++) {
+		at = text_put_string(at, i ? ", " : "");
+		at = text_put_number(at, (uint64_t)header->shape[i]);
+	}
+	at = text_put_string(at, header->ndim == 1 ? ",), }" : "), }");
+	*at = '\0';
 	*ret_text = text;
 	return 0;
 }
@@ -182,14 +183,13 @@ static size_t utf8_to_latin1(char *text, size_t bytes)
  */
 static size_t growth_blanks(const struct npy_header *header)
 {
-	char number[NUMBER_MAX];
+	char number[TEXT_NUMBER_MAX];
+	int grows = header->order == 'F' ? header->ndim - 1 : 0;
 
 	if (header->ndim == 0)
 		return 0;
 	return GROWTH_DIGITS -
-	       (size_t)snprintf(
-		       number, sizeof(number), "%lld",
-		       (long long)header->shape[header->order == 'F' ? header->ndim - 1 : 0]);
+	       (size_t)(text_put_number(number, (uint64_t)header->shape[grows]) - number);
 }
 
 int npy_header_compose(const struct npy_header *header, unsigned char **ret_bytes,
@@ -202,8 +202,9 @@ int npy_header_compose(const struct npy_header *header, unsigned char **ret_byte
 
 	if (r < 0)
 		return r;
-	bytes = strlen(text);
-	latin1 = utf8_to_latin1(text, bytes);
+	bytes = latin1 = strlen(text);
+	if (!literal_is_ascii(text, bytes))
+		latin1 = utf8_to_latin1(text, bytes);
 	if (latin1)
 		bytes = latin1;
 	length = bytes + growth_blanks(header) + 1;

@@ -254,6 +254,17 @@ SHARR_PUBLIC int sharr_attached(const char *name, uint32_t *pids, size_t room, s
 SHARR_PUBLIC int sharr_copy(const char *name, const char *dtype, void *buffer, size_t bytes);
 
 /*
+ * The same for who does not know the array: it is opened once, `place` is told what it is, as by
+ * sharr_stat, and says where its info->nbytes bytes shall go. `info` is valid during that call.
+ * What `place` returns instead of 0 ends the copying and is returned.
+ *   -ERANGE    the array has become shorter than it says
+ */
+SHARR_PUBLIC int sharr_copy_to(const char *name,
+			       int (*place)(const struct sharr_info *info, void *userdata,
+					    void **ret_buffer),
+			       void *userdata);
+
+/*
  * Call `fn` for every user attribute of the array `name`; attr is valid during that call. A
  * non-zero return of fn ends it, and is returned.
  */

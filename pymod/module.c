@@ -4,8 +4,9 @@
  * state is the module's own. There is no m_clear: arrays that a garbage collection frees late still
  * want to attach and delete in their __del__, and nothing in the state refers back to the module.
  *
- * Nothing relies on the GIL. The state is set at import and only read then, but for a dict, to
- * which entries are added by one call of the dict itself and which never loses one (pydtype.c). An
+ * Nothing relies on the GIL. The state is set at import and only read then, but for
+ * two dicts, to which entries are added by one call of the dict itself and which never lose one
+ * (pydtype.c). An
  * owner does not change while it lives, but for an atomic flag (pyowner.h). Arguments are borrowed
  * from the tuple and the dict of this call; what is found in an object of the caller's is a
  * reference of its own. libsharr takes care of itself.

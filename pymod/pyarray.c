@@ -81,16 +81,12 @@ static int read_flags(struct pystate *state, PyObject *array, struct pyarray_mem
 	return r;
 }
 
-int pyarray_memory_init(struct pystate *state, PyObject *array, struct pyarray_memory *ret_memory)
+int pyarray_memory_find(struct pystate *state, PyObject *array, struct pyarray_memory *ret_memory)
 {
-	const struct array_interface *interface = NULL;
-	PyObject *capsule;
+	PyObject *capsule = PyObject_GetAttr(array, state->str_array_struct);
+	const struct array_interface *interface =
+		capsule ? PyCapsule_GetPointer(capsule, NULL) : NULL;
 
-	if (read_flags(state, array, ret_memory) < 0)
-		return -1;
-	capsule = PyObject_GetAttr(array, state->str_array_struct);
-	if (capsule)
-		interface = PyCapsule_GetPointer(capsule, NULL);
 	if (!interface) {
 		Py_XDECREF(capsule);
 		return -1;
@@ -98,6 +94,13 @@ int pyarray_memory_init(struct pystate *state, PyObject *array, struct pyarray_m
 	ret_memory->capsule = capsule;
 	ret_memory->data = interface->data;
 	return 0;
+}
+
+int pyarray_memory_init(struct pystate *state, PyObject *array, struct pyarray_memory *ret_memory)
+{
+	return read_flags(state, array, ret_memory) < 0
+		       ? -1
+		       : pyarray_memory_find(state, array, ret_memory);
 }
 
 void pyarray_memory_deinit(struct pyarray_memory *memory)

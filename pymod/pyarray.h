@@ -30,6 +30,9 @@ struct pyarray_memory {
 /* Look into an ndarray. -1 with an exception; then there is nothing to free. */
 int pyarray_memory_init(struct pystate *state, PyObject *array, struct pyarray_memory *ret_memory);
 
+/* The same of one that the caller has made, and knows: where its data lie, and no more. */
+int pyarray_memory_find(struct pystate *state, PyObject *array, struct pyarray_memory *ret_memory);
+
 /* Fine on one of zeros. */
 void pyarray_memory_deinit(struct pyarray_memory *memory);
 

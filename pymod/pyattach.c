@@ -101,101 +101,88 @@ static bool fits(const struct sharr_info *info, const struct pyarray_memory *mem
 	return memory->writeable && (info->order == 'F' ? memory->is_f : memory->is_c);
 }
 
-/* One look at the array and one read. 1: it was made anew in between. */
-static int copy_into(struct pystate *state, const struct pyname *name,
-		     const struct sharr_info *info, PyObject *target)
+/* A copy in the making. Its memory is looked for while the array is open, by the thread without
+ * the GIL. */
+struct copying {
+	struct pystate *state;
+	PyThreadState *thread;
+	PyObject *out;                /* what the caller wants it in, or NULL; borrowed */
+	PyObject *target;             /* what it is read into; owned */
+	struct pyarray_memory memory; /* the target's */
+	bool raised;
+};
+
+/* `out` itself if it lies in memory as the array does, else a private array; with its memory. */
+static int choose_target(struct copying *copying, const struct sharr_info *info)
 {
-	struct pyarray_memory memory;
-	int r;
+	struct pystate *state = copying->state;
 
-	if (pyarray_memory_init(state, target, &memory) < 0)
-		return -1;
-	Py_BEGIN_ALLOW_THREADS r = sharr_copy(name->text, info->dtype, memory.data, info->nbytes);
-	Py_END_ALLOW_THREADS if (r < 0 && r != -ERANGE) pyerror_raise(state, r, name->given);
-	pyarray_memory_deinit(&memory);
-	if (r == -ERANGE)
-		return 1;
-	return r < 0 ? -1 : 0;
-}
-
-static int copy_private(struct pystate *state, const struct pyname *name,
-			const struct sharr_info *info, PyObject **ret_copy)
-{
-	PyObject *copy = pyarray_private(state, info);
-	int r = copy ? copy_into(state, name, info, copy) : -1;
-
-	if (r == 0)
-		*ret_copy = copy;
-	else
-		Py_XDECREF(copy);
-	return r;
-}
-
-/* Straight into `out` if it lies in memory as the array does, else by way of a private copy. */
-static int copy_out(struct pystate *state, const struct pyname *name, const struct sharr_info *info,
-		    PyObject *out)
-{
-	struct pyarray_memory memory;
-	PyObject *copy, *done;
-	bool direct;
-	int r;
-
-	if (check_out(state, out, info) < 0 || pyarray_memory_init(state, out, &memory) < 0)
-		return -1;
-	direct = fits(info, &memory);
-	pyarray_memory_deinit(&memory);
-	if (direct)
-		return copy_into(state, name, info, out);
-	r = copy_private(state, name, info, &copy);
-	if (r != 0)
-		return r;
-	/* numpy refuses an `out` that is not writeable. */
-	done = PyObject_CallFunctionObjArgs(state->copyto, out, copy, NULL);
-	Py_DECREF(copy);
-	Py_XDECREF(done);
-	return done ? 0 : -1;
-}
-
-/* 1: once more. */
-static int copy_once(struct pystate *state, const struct pyname *name, PyObject *out,
-		     PyObject **ret_copy)
-{
-	struct sharr_info *info;
-	int r;
-
-	Py_BEGIN_ALLOW_THREADS r = sharr_stat(name->text, &info);
-	Py_END_ALLOW_THREADS if (r < 0)
-	{
-		pyerror_raise(state, r, name->given);
-		return -1;
-	}
-	if (out) {
-		r = copy_out(state, name, info, out);
-		if (r == 0) {
-			Py_INCREF(out);
-			*ret_copy = out;
+	if (copying->out) {
+		if (check_out(state, copying->out, info) < 0 ||
+		    pyarray_memory_init(state, copying->out, &copying->memory) < 0)
+			return -1;
+		if (fits(info, &copying->memory)) {
+			copying->target = copying->out;
+			Py_INCREF(copying->target);
+			return 0;
 		}
-	} else {
-		r = copy_private(state, name, info, ret_copy);
+		pyarray_memory_deinit(&copying->memory);
 	}
-	sharr_info_free(info);
-	return r;
+	copying->target = pyarray_private(state, info);
+	return copying->target ? pyarray_memory_find(state, copying->target, &copying->memory) : -1;
+}
+
+static int place(const struct sharr_info *info, void *userdata, void **ret_buffer)
+{
+	struct copying *copying = userdata;
+
+	PyEval_RestoreThread(copying->thread);
+	copying->raised = choose_target(copying, info) < 0;
+	*ret_buffer = copying->memory.data;
+	copying->thread = PyEval_SaveThread();
+	return copying->raised ? -ECANCELED : 0;
+}
+
+/* What was read into a private array for want of a better place. */
+static PyObject *bring_home(struct copying *copying)
+{
+	PyObject *done;
+
+	if (!copying->out || copying->target == copying->out) {
+		Py_INCREF(copying->target);
+		return copying->target;
+	}
+	/* numpy refuses an `out` that is not writeable. */
+	done = PyObject_CallFunctionObjArgs(copying->state->copyto, copying->out, copying->target,
+					    NULL);
+	if (!done)
+		return NULL;
+	Py_DECREF(done);
+	Py_INCREF(copying->out);
+	return copying->out;
 }
 
 PyObject *pyattach_copy(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	static const struct pyargs_spec spec = {"copy", 2, 1, {"name", "out", NULL}};
-	struct pystate *state = pystate_of(module);
+	struct copying copying = {.state = pystate_of(module)};
 	PyObject *values[PYARGS_MAX], *copy = NULL;
 	struct pyname name;
 	int r;
 
 	if (pyargs_bind(&spec, args, kwargs, values) < 0 ||
-	    pyname_init(state, values[0], &name) < 0)
+	    pyname_init(copying.state, values[0], &name) < 0)
 		return NULL;
-	do {
-		r = copy_once(state, &name, values[1] == Py_None ? NULL : values[1], &copy);
-	} while (r > 0 && PyErr_CheckSignals() == 0);
+	copying.out = values[1] == Py_None ? NULL : values[1];
+	copying.thread = PyEval_SaveThread();
+	r = sharr_copy_to(name.text, place, &copying);
+	PyEval_RestoreThread(copying.thread);
+	if (r == 0)
+		copy = bring_home(&copying);
+	else if (!copying.raised)
+		pyerror_raise(copying.state, r, name.given);
+	pyarray_memory_deinit(&copying.memory);
+	Py_XDECREF(copying.target);
 	pyname_deinit(&name);
-	return r == 0 ? copy : NULL;
+	return copy;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many texts are remembered; a program that uses more asks numpy again for the others. */
+/* So many dtypes are remembered each way; a program that uses more asks numpy again for the others. */
 enum { DTYPES_MAX = 512 };
 
 /* numpy.dtype(object), or the object itself if it is one already. A new reference. */
@@ -35,14 +35,41 @@ static int unpack(PyObject *encoded, struct pydtype_text *text)
 	return 0;
 }
 
+/* Does an object mean the same dtype for as long as the process lives? Types that Python code has
+ * made may change their mind, and dtypes with fields their names. */
+static bool is_lasting(PyObject *object)
+{
+	return PyUnicode_Check(object) ||
+	       (PyType_Check(object) &&
+		!(PyType_GetFlags((PyTypeObject *)object) & Py_TPFLAGS_HEAPTYPE));
+}
+
+/* What _dtypes.encode returns; remembered where it can't change. A new reference. */
+static PyObject *encoding_of(struct pystate *state, PyObject *object)
+{
+	bool lasting = is_lasting(object);
+	PyObject *encoded = lasting ? PyDict_GetItemWithError(state->encodings, object) : NULL;
+	PyObject *dtype, *kept;
+
+	Py_XINCREF(encoded);
+	if (encoded || PyErr_Occurred())
+		return encoded;
+	dtype = pydtype_from(state, object);
+	encoded = dtype ? PyObject_CallFunctionObjArgs(state->encode, dtype, NULL) : NULL;
+	Py_XDECREF(dtype);
+	if (!encoded || !lasting || PyDict_Size(state->encodings) >= DTYPES_MAX)
+		return encoded;
+	kept = PyObject_CallMethod(state->encodings, "setdefault", "OO", object, encoded);
+	Py_DECREF(encoded);
+	return kept;
+}
+
 int pydtype_encode(struct pystate *state, PyObject *object, struct pydtype_text *ret_text)
 {
-	PyObject *dtype = pydtype_from(state, object);
-	PyObject *encoded = dtype ? PyObject_CallFunctionObjArgs(state->encode, dtype, NULL) : NULL;
+	PyObject *encoded = encoding_of(state, object);
 	int r;
 
 	memset(ret_text, 0, sizeof(*ret_text));
-	Py_XDECREF(dtype);
 	if (!encoded)
 		return -1;
 	r = unpack(encoded, ret_text);

@@ -54,7 +54,10 @@ static int init_constants(struct pystate *state)
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		if (!(*strings[i].object = PyUnicode_InternFromString(strings[i].text)))
 			return -1;
-	return (state->zero = PyLong_FromLong(0)) && (state->dtypes = PyDict_New()) ? 0 : -1;
+	return (state->zero = PyLong_FromLong(0)) && (state->dtypes = PyDict_New()) &&
+			       (state->encodings = PyDict_New())
+		       ? 0
+		       : -1;
 }
 
 int pystate_init(struct pystate *state)
@@ -80,7 +83,7 @@ void pystate_deinit(struct pystate *state)
 		&state->str_dtype,        &state->str_f,         &state->str_f_contiguous,
 		&state->str_flags,        &state->str_obj,       &state->str_shape,
 		&state->str_type,         &state->str_writeable, &state->guard_type,
-		&state->owner_died,
+		&state->owner_died,       &state->encodings,
 	};
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)

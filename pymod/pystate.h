@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the module keeps as long as it lives: objects that every call needs and that would cost a
- * look-up each time. All but the dict is set once at import and only read then, so that no lock is
+ * look-up each time. All but two dicts is set once at import and only read then, so that no lock is
  * needed with or without the GIL.
  */
 #ifndef PYMOD_PYSTATE_H
@@ -22,7 +22,8 @@ struct pystate {
 
 	PyObject *encode; /* SharedArray._dtypes.encode */
 	PyObject *decode; /* SharedArray._dtypes.decode */
-	PyObject *dtypes; /* dict, see pydtype.c: entries are added, never replaced or removed */
+	/* Dicts, see pydtype.c: entries are added, never replaced or removed. */
+	PyObject *dtypes, *encodings;
 
 	PyObject *not_an_array; /* SharedArray.NotAnArrayError */
 	PyObject *owner_died;   /* SharedArray.OwnerDiedError */

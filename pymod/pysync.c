@@ -380,7 +380,7 @@ static int take_snapshot(struct pystate *state, struct pyowner *owner, PyObject 
 	struct snapshot snapshot;
 	int r;
 
-	if (pyarray_memory_init(state, target, &memory) < 0)
+	if (pyarray_memory_find(state, target, &memory) < 0)
 		return -1;
 	snapshot.array = owner->array;
 	snapshot.buffer = memory.data;
@@ -406,7 +406,7 @@ PyObject *pysync_snapshot(PyObject *module, PyObject *args, PyObject *kwargs)
 	owner = pyowner_find(state, values[0]);
 	if (!owner)
 		return NULL;
-	if (pyarray_memory_init(state, values[0], &memory) == 0) {
+	if (pyarray_memory_find(state, values[0], &memory) == 0) {
 		copy = pyarray_private(state, sharr_info(owner->array));
 		if (copy && take_snapshot(state, owner, copy, timeout_ns) == 0)
 			result = Py_BuildValue("On", copy,

@@ -65,6 +65,7 @@ class Info(ctypes.Structure):
 
 
 LIST_FUNCTION = ctypes.CFUNCTYPE(c_int, POINTER(Info), c_void_p)
+PLACE_FUNCTION = ctypes.CFUNCTYPE(c_int, POINTER(Info), c_void_p, POINTER(c_void_p))
 ATTRS_FUNCTION = ctypes.CFUNCTYPE(c_int, POINTER(Attr), c_void_p)
 
 
@@ -173,6 +174,7 @@ class Library:
             ("info_free", None, [POINTER(Info)]),
             ("attached", c_int, [c_char_p, POINTER(c_uint32), c_size_t, POINTER(c_size_t)]),
             ("copy", c_int, [c_char_p, c_char_p, c_void_p, c_size_t]),
+            ("copy_to", c_int, [c_char_p, PLACE_FUNCTION, c_void_p]),
             ("delete", c_int, [c_char_p]),
             ("list", c_int, [c_char_p, LIST_FUNCTION, c_void_p]),
             ("attrs_list", c_int, [c_char_p, ATTRS_FUNCTION, c_void_p]),
@@ -238,6 +240,18 @@ class Library:
         asked = None if dtype is None else dtype.encode()
         self.check(self.c.sharr_copy(os.fsencode(name), asked, buffer, bytes_count))
         return buffer.raw[:bytes_count]
+
+    def copy_to(self, name, address, outcome=0) -> SimpleNamespace:
+        """What the array is, its data copied to this address."""
+        told = []
+
+        def place(info, _, ret_buffer):
+            told.append(plain(info.contents))
+            ret_buffer[0] = address
+            return outcome
+
+        self.check(self.c.sharr_copy_to(os.fsencode(name), PLACE_FUNCTION(place), None))
+        return told[0]
 
     def delete(self, name) -> None:
         self.check(self.c.sharr_delete(os.fsencode(name)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import socket
-from errno import EACCES, EBADMSG, EINVAL, EMFILE, ENOMEM
+from errno import EACCES, EBADMSG, EINVAL, EMFILE, ENOENT, ENOMEM, ERANGE
 
+import numpy as np
 import pytest
-from lib.clib import READONLY, refused
+from lib.clib import PLACE_FUNCTION, READONLY, refused
 from lib.conftest import NOBODY
 
 CALLS = ["attach", "stat", "delete"]
@@ -207,3 +208,53 @@ def test_info_is_of_this_moment(c, store):
     os.chown(store / "x", 7, 8)
     info = c.stat("x")
     assert (info.mode, info.uid, info.gid) == (0o604, 7, 8)
+
+
+# Private copies, at a place that is found once the array is open
+
+
+def test_copy_to_a_place_tells_what_is_copied(c):
+    c.create("x", dtype="<i4", shape=(2, 3), order="F").data[:] = 5
+    buffer = np.zeros(6, "i4")
+    info = c.copy_to("x", buffer.ctypes.data)
+    assert (info.name, info.dtype, info.shape, info.order) == ("x", "<i4", (2, 3), "F")
+    assert buffer.tolist() == [5] * 6
+
+
+@pytest.mark.parametrize("outcome", [-7, 7])
+def test_place_that_is_refused_ends_the_copy(c, outcome):
+    c.create("x").data[:] = 5
+    buffer = np.zeros(3)
+    assert c.c.sharr_copy_to(b"x", PLACE_FUNCTION(lambda *_: outcome), None) == outcome
+    assert buffer.tolist() == [0, 0, 0]
+
+
+def test_copy_to_a_place_of_what_is_not_there(c):
+    with refused(ENOENT):
+        c.copy_to("x", 0)
+
+
+def test_array_that_is_cut_off_while_a_place_is_found(c, store):
+    c.create("x").detach()
+    buffer = np.zeros(3)
+
+    def place(_, __, ret_buffer):
+        os.truncate(store / "x", 8)
+        ret_buffer[0] = buffer.ctypes.data
+        return 0
+
+    assert c.c.sharr_copy_to(b"x", PLACE_FUNCTION(place), None) == -ERANGE
+
+
+@pytest.mark.parametrize("lag", [0, 1, 8, 16, 31, 32, 2048, 4095])
+@pytest.mark.parametrize("count", [8191, 8192, 65536, 65537, 200_003])
+def test_copy_to_any_place_in_a_page(c, lag, count):
+    """Where copying is slow it goes another way."""
+    data = np.random.default_rng(count).integers(0, 256, count, "u1")
+    c.put("x", data)
+    room = np.zeros(count + 3 * 4096, "u1")
+    start = -room.ctypes.data % 4096 + lag
+    c.copy_to("x", room.ctypes.data + start)
+    assert np.array_equal(room[start : start + count], data)
+    assert not room[:start].any()
+    assert not room[start + count :].any()

@@ -99,6 +99,31 @@ static void copy(const char *name)
 	sharr_info_free(info);
 }
 
+struct room {
+	unsigned char data[BYTES_MAX];
+	uint64_t bytes;
+};
+
+static int place(const struct sharr_info *info, void *userdata, void **ret_buffer)
+{
+	struct room *room = userdata;
+
+	REQUIRE(info->nbytes <= BYTES_MAX && strcmp(info->dtype, "|u1") == 0);
+	room->bytes = info->nbytes;
+	*ret_buffer = room->data;
+	return 0;
+}
+
+static void copy_to(const char *name)
+{
+	struct room room;
+	int r = sharr_copy_to(name, place, &room);
+
+	REQUIRE(r == 0 || r == -ENOENT);
+	if (r == 0)
+		check_whole(room.data, room.bytes);
+}
+
 static int take(const struct sharr_info *info, void *userdata)
 {
 	*(int *)userdata += 1;
@@ -267,6 +292,7 @@ static void use_name(const char *name, unsigned *seed)
 		break;
 	case 3:
 		copy(name);
+		copy_to(name);
 		break;
 	case 4:
 		set_attrs(name, seed);

@@ -19,7 +19,7 @@ DIRECTLY = {
     ("create_delete", "n"): 15,
     ("create_fill_delete", "n"): 17,
     ("put_small", "n"): 14,
-    ("copy", "x"): 9,
+    ("copy", "x"): 5,
 }
 THROUGH_THE_MOUNT = {("attach", "x"): 7}
 
