@@ -24,7 +24,8 @@ def page(monkeypatch, tmp_path):
         report.Result(rows.Row("kept", 0.9, [], [], at_least=True), None, 1, 1, 1.0),
     ]
     counts = [report.Count(rows.COUNTED[0], {"open": 2.0}, {"open": 1.0, "mmap": 0.5}, 9.0, 7.0)]
-    report.write(tmp_path, results, counts, "daemon's memory: little")
+    grown = [report.Growth(1000, 2e4, 5e3, 3e4, 400.4)]
+    report.write(tmp_path, results, counts, grown)
     return (tmp_path / "bench.md").read_text()
 
 
@@ -32,6 +33,7 @@ def test_page_has_a_line_for_each_row(page):
     assert "| quick : slow |  | 8.00 µs | 2.00 µs | 0.25 | ≤ 0.50 |\n" in page
     assert "| slow : quick | 5.00 ns | 2.00 ms | 8.00 s | 4.00 | ≤ 2.00, **missed** |\n" in page
     assert "| kept |  | 1.00 ns | 1.00 ns | 1.00 | ≥ 0.90 |\n" in page
+    assert "| 1,000 | 20.0 µs | 5.0 µs | 30.0 µs | 400 bytes |\n" in page
     assert "| attach + detach | 2 | 1.5 | open 1, mmap 0.5 | 9 | 7 |\n" in page
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import growth
 import report
 import rows
 from report import Count, Result
@@ -83,24 +84,6 @@ class Bench:
             return Count(of, *pool.map(counted, range(len(jobs))))
 
 
-def resident_bytes(mount: Mount) -> int:
-    (pid,) = mount.pids()
-    pages = int(Path("/proc", str(pid), "statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE")
-
-
-def daemon_memory(crowd: Store, area: Path) -> str:
-    """What the daemon keeps of arrays that the kernel knows, all having been listed."""
-    mount = Mount(crowd, area)
-    try:
-        before = resident_bytes(mount)
-        subprocess.run(["ls", "-l", mount], stdout=subprocess.DEVNULL, check=True)
-        grown = resident_bytes(mount) - before
-    finally:
-        mount.remove()
-    return f"daemon's memory: {grown / ARRAYS_LISTED:.0f} bytes for each of {ARRAYS_LISTED} arrays"
-
-
 def make(store: Store, *shapes: tuple[str, int]) -> None:
     os.environ["SHARR_STORE"] = str(store)
     sys.path.insert(0, str(PYMOD))
@@ -110,11 +93,23 @@ def make(store: Store, *shapes: tuple[str, int]) -> None:
         sa.create(name, elements)[:] = 1.0
 
 
-def all_rows(store: Store, crowd: Store, mounts: list[Mount]) -> list[tuple[Store, Row]]:
+def measure_growth(area: Path, quick: bool) -> list[growth.Growth]:
+    measured = []
+    print(growth.HEADING)
+    for number in growth.NUMBERS[: 2 if quick else None]:
+        measured.append(growth.measure(area, number))
+        print(measured[-1].line(), flush=True)
+    return measured
+
+
+def all_rows(
+    store: Store, huge: Store, crowd: Store, mounts: list[Mount]
+) -> list[tuple[Store, Row]]:
     """Each with the store that is its /dev/shm."""
     of_store = [*rows.module_rows(store), *rows.other_rows(store), *rows.together_rows()]
     of_store += [*rows.sharing_rows(), *rows.mount_rows(store, mounts[0])]
-    of_store += [rows.attach_row(mounts[0])]
+    of_store += [rows.attach_row(mounts[0]), *rows.huge_rows(store, huge)]
+    of_store += [rows.watched_row(store, mounts[0])]
     of_crowd = rows.listing_rows(crowd, mounts[1])
     return [(store, row) for row in of_store] + [(crowd, row) for row in of_crowd]
 
@@ -139,13 +134,14 @@ def main() -> int:
 
     try:
         store, crowd = Store(area, size="6g"), Store(area)
+        huge = Store(area, size="6g", options="huge=within_size")
         make(store, ("x", 10_000), ("c64", 2**13), ("c1m", 2**17), ("c4m", 2**19), ("big", 2**25))
         make(store, ("event", 8), ("event2", 8))
         make(crowd, *((f"a{i}", 100) for i in range(ARRAYS_LISTED)))
         mounts = [Mount(store, area), Mount(crowd, area)]
         print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
         print(report.HEADING)
-        for of, row in all_rows(store, crowd, mounts):
+        for of, row in all_rows(store, huge, crowd, mounts):
             if wanted(row.what):
                 results.append(Bench(of).measure(row, most_rounds))
                 print(results[-1].line(), flush=True)
@@ -154,11 +150,9 @@ def main() -> int:
             if wanted(of.what):
                 counts.append(Bench(store).count(of, by_valgrind))
                 print(counts[-1].line(), flush=True)
-        if not arguments.rows:
-            memory = daemon_memory(crowd, area)
-            print(memory)
-            if not arguments.quick:
-                report.write(ROOT / "docs", results, counts, memory)
+        grown = measure_growth(area, arguments.quick) if wanted("growth") else []
+        if not arguments.rows and not arguments.quick:
+            report.write(ROOT / "docs", results, counts, grown)
     finally:
         for mount in mounts:
             mount.remove()

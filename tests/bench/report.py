@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from growth import Growth
 from rows import FEW, MANY, PYTHON, Counted, Row
 from support.build import SHARRFS
 
@@ -45,7 +46,14 @@ ratio is that of speeds.
 |---|--:|--:|--:|--:|---|
 {table}
 
-{memory}
+## From 1,000 arrays to 100,000
+
+What one of them takes when so many are made, listed, and listed for the first time through a mount,
+and what the daemon keeps of it then.
+
+| arrays | create | list | first `ls -l`, mount | daemon's memory |
+|--:|--:|--:|--:|--:|
+{grown}
 
 ## What is missed
 
@@ -207,7 +215,7 @@ def draw(results: list[Result], path: Path) -> None:
     path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
 
 
-def write(folder: Path, results: list[Result], counts: list[Count], memory: str) -> None:
+def write(folder: Path, results: list[Result], counts: list[Count], grown: list[Growth]) -> None:
     """bench.md and its picture. The picture comes first: a page without one would be half of it."""
     found = versions()
     original = found.pop("SharedArray")
@@ -221,7 +229,7 @@ def write(folder: Path, results: list[Result], counts: list[Count], memory: str)
         many=MANY,
         picture=PICTURE,
         table="\n".join(result.of_table() for result in results),
-        memory=memory[:1].upper() + memory[1:] + ".",
+        grown="\n".join(one.of_table() for one in grown),
         missed="\n".join(r.of_missed() for r in results if not r.met) or "Nothing.",
         counts="\n".join(count.of_table() for count in counts),
     )

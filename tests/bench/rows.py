@@ -76,6 +76,15 @@ COUNTED = [
     Counted("copy 64 KiB : attach().copy()", "copy", "c64"),
 ]
 
+WHOLE_AT_ONCE = (
+    "The array gets its name when it is whole, by a link of its own, and delete() looks whether it "
+    "is an array at all before it removes it: three system calls that SharedArray does not make."
+)
+
+ONE_OPEN = "Most of it is the kernel's, to open the file and to map it, which the floor is."
+
+ONE_FAULT = "Half of it is the page fault, which both take."
+
 ONE_COPY = "Most of it is the kernel's copy of the data into new pages, which the floor is."
 
 PLACE_OF_COPY = (
@@ -90,7 +99,13 @@ ONE_READ = "Most of it is the kernel's copy of the data by pread, which the floo
 def module_rows(store: Store) -> list[Row]:
     return [
         both(
-            "attach + detach", 0.75, "attach", "x", 3000, floor=floor("attach", store / "x", 3000)
+            "attach + detach",
+            0.75,
+            "attach",
+            "x",
+            3000,
+            floor=floor("attach", store / "x", 3000),
+            why=ONE_OPEN,
         ),
         Row(
             "attach + detach : the floor itself",
@@ -99,7 +114,15 @@ def module_rows(store: Store) -> list[Row]:
             floor("attach", store / "x", 3000),
             why="Python's share: a call, the owner of the map, and an ndarray made and freed.",
         ),
-        both("attach + read one", 0.9, "touch", "x", 3000, floor=floor("touch", store / "x", 3000)),
+        both(
+            "attach + read one",
+            0.9,
+            "touch",
+            "x",
+            3000,
+            floor=floor("touch", store / "x", 3000),
+            why=ONE_FAULT,
+        ),
         both(
             "create + delete, reserve=False",
             0.9,
@@ -107,8 +130,16 @@ def module_rows(store: Store) -> list[Row]:
             "n",
             2000,
             floor=floor("create", store / "f", 2000),
+            why=WHOLE_AT_ONCE,
         ),
-        both("create + fill + delete 80 kB", 1.0, "create_fill_delete", "n", 1000),
+        both(
+            "create + fill + delete 80 kB",
+            1.0,
+            "create_fill_delete",
+            "n",
+            1000,
+            why=WHOLE_AT_ONCE,
+        ),
         both(
             "create + fill 1 GiB",
             0.7,
@@ -207,6 +238,15 @@ def together_rows() -> list[Row]:
         ),
         together("contended by 2 processes : the same", 1.0, "contended_2", 50_000),
         together("contended by 8 processes : the same", 1.0, "contended_8", 20_000),
+        *(
+            together(f"{what}, {processes} at once", 1.0, f"{row}_{processes}", count, why=why)
+            for what, row, count, why in (
+                ("attach + detach", "attach", 1000, ONE_OPEN),
+                ("create + delete", "create_delete", 500, WHOLE_AT_ONCE),
+                ("copy 64 KiB", "copy", 1000, ONE_READ),
+            )
+            for processes in (1, 4, 16)
+        ),
         together(
             "notify + wait, there and back : pipes",
             1.0,
@@ -270,13 +310,74 @@ def attach_row(mount: Mount) -> Row:
     )
 
 
+def in_store(store: Store, command: Command) -> Command:
+    """The same by this module in another store than the row's."""
+    return ["env", f"PYTHONPATH={PYMOD}", f"SHARR_STORE={store}", *command]
+
+
+def huge_rows(store: Store, huge: Store) -> list[Row]:
+    """In a tmpfs that gives huge pages, against one that does not."""
+    fill, touch = worker("big_fill", "n", 1), worker("touch_all", "n", 3)
+    why = "A huge page has to be found, and be free: memory in pieces gives fewer."
+    return [
+        Row(
+            "create + fill 1 GiB, huge pages : 4 KiB",
+            0.15,
+            in_store(huge, fill),
+            fill,
+            rounds=FEW,
+            why=why,
+        ),
+        Row(
+            "attach + touch 1 GiB, huge pages : 4 KiB",
+            0.05,
+            in_store(huge, touch),
+            in_store(store, touch),
+            within=True,
+            rounds=FEW,
+            why=why,
+        ),
+    ]
+
+
+def watched_row(store: Store, mount: Mount) -> Row:
+    """Once the mount has been listed, its daemon watches the store; it goes on to."""
+    command = worker("attach", "x", 3000)
+    return Row(
+        "attach + detach, a daemon watching",
+        0.75,
+        ["sh", "-c", 'ls "$0" >/dev/null && exec "$@"', mount.path, *command],
+        command,
+        floor=floor("attach", store / "x", 3000),
+        why="As without a daemon: it watches for what changes, and attaching changes nothing.",
+    )
+
+
 def listing_rows(crowd: Store, mount: Mount) -> list[Row]:
     """`ls -l`, and before it that of a mount which has not been looked at yet."""
     store = worker("ls_long", crowd.path, 5)
     first = ["env", f"SHARRFS={SHARRFS}", *worker("ls_first", crowd.path, 1)]
     files = floor("list", crowd.path, 5)
     return [
-        both(f"list {ARRAYS_LISTED}", 1.0, "list", "", 5, floor=files),
+        both(
+            f"list {ARRAYS_LISTED}, first",
+            1.0,
+            "list_first",
+            "",
+            1,
+            floor=files,
+            why="Each file is opened and read, which the floor is.",
+        ),
+        both(
+            f"list {ARRAYS_LISTED}, repeated",
+            0.3,
+            "list",
+            "",
+            5,
+            floor=files,
+            why="Each file is opened and read each time, which is the floor: what was found is not "
+            "kept, so that it is never that of a file which has changed.",
+        ),
         Row(
             f"first ls -l of {ARRAYS_LISTED}, mount : store",
             3.0,

@@ -53,16 +53,17 @@ def lock_anew(name, count):
     return timed(use_anew(sa.attach(name)) if OURS else use(lock_of(name)), count)
 
 
-def contended(processes):
-    """All want it all the time: per time that one of them had it."""
+def at_once(processes, loop_of):
+    """All of them do it all the time: per time that one of them did it. loop_of(i) is what process
+    i does."""
 
     def row(name, count):
-        loop = use(lock_of(name))
         ready, go = os.pipe(), os.pipe()
         pids = []
-        for _ in range(processes):
+        for i in range(processes):
             pids.append(os.fork())
             if pids[-1] == 0:
+                loop = loop_of(name, i)
                 os.close(go[1])
                 os.write(ready[1], b".")
                 os.read(go[0], 1)
@@ -77,6 +78,43 @@ def contended(processes):
         return (time.perf_counter_ns() - start) / (count * processes)
 
     return row
+
+
+def contended(processes):
+    """All want the same lock."""
+
+    def row(name, count):
+        loop = use(lock_of(name))
+        return at_once(processes, lambda name, i: loop)(name, count)
+
+    return row
+
+
+def repeat(step):
+    """The loop of process i, which does step(name, i)."""
+
+    def loop_of(name, i):
+        def loop(count):
+            for _ in range(count):
+                step(name, i)
+
+        return loop
+
+    return loop_of
+
+
+def create_delete(name, i):
+    """Each its own; of the space nothing is used."""
+    sa.create(f"{name}-{i}", 10_000, **({"reserve": False} if OURS else {}))
+    sa.delete(f"{name}-{i}")
+
+
+def copy(name, i):
+    return sa.copy("c64") if OURS else sa.attach("c64").copy()
+
+
+def attach(name, i):
+    sa.attach("x")
 
 
 def ping_pong_by_event(name, count):
@@ -126,6 +164,11 @@ ROWS = {
     "lock_anew": lock_anew,
     "contended_2": contended(2),
     "contended_8": contended(8),
+    **{
+        f"{step.__name__}_{processes}": at_once(processes, repeat(step))
+        for step in (attach, create_delete, copy)
+        for processes in (1, 4, 16)
+    },
     "ping_pong": ping_pong_by_event if OURS else ping_pong_by_pipe,
 }
 

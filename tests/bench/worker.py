@@ -131,6 +131,28 @@ def big_fill(name, count):
     return min(times)
 
 
+def touch_all(name, count):
+    """Attach 1 GiB and read one value of each 4 KiB; the array is filled before."""
+    sa.create(name, 2**27)[:] = 1.0
+    times = []
+    for _ in range(count):
+        start = time.perf_counter_ns()
+        array = sa.attach(name)
+        array[::512].sum()
+        times.append(time.perf_counter_ns() - start)
+        del array
+    sa.delete(name)
+    return min(times)
+
+
+def create_many(name, count):
+    """Arrays that stay: ns for each."""
+    start = time.perf_counter_ns()
+    for i in range(count):
+        sa.create(f"{name}{i}", 100)
+    return (time.perf_counter_ns() - start) / count
+
+
 def put(elements):
     source = np.arange(elements, dtype=float)
 
@@ -218,6 +240,12 @@ def list_all(name, count):
     return timed(sa.list, count)
 
 
+def list_first(name, count):
+    start = time.perf_counter_ns()
+    sa.list()
+    return time.perf_counter_ns() - start
+
+
 def memory(path, count):
     """Sum of a mapped file, name is its path: ns per pass, the best of count."""
     with open(path, "r+b") as file:
@@ -282,6 +310,8 @@ ROWS = {
     "create_shared_memory": create_shared_memory,
     "create_fill_delete": create_fill_delete,
     "big_fill": big_fill,
+    "touch_all": touch_all,
+    "create_many": create_many,
     "put_small": put(10_000),
     "put_big": put(1 << 23),
     "copy": copy,
@@ -289,6 +319,7 @@ ROWS = {
     "pass_name": passing(receive_name, send_name),
     "pass_shared": passing(pickle.loads, send_shared),
     "list": list_all,
+    "list_first": list_first,
     "memory": memory,
     "read": read,
     "ls_long": ls_long,
