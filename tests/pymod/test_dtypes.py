@@ -145,3 +145,18 @@ def test_name_in_a_file_imports_nothing_unknown(sa, store, area, ml_dtypes, pyth
     other.run("sys.path.insert(0, folder)", folder=str(area))
     assert other.run("sa.attach('x').dtype.str") == "|V2"
     assert other.run("'evil_mod_' in sys.modules") is False
+
+
+def test_class_that_changes_its_dtype_is_asked_each_time(sa):
+    """What is remembered is only what can't change: builtin types, and text."""
+
+    class Kind:
+        dtype = np.dtype("f4")
+
+    assert sa.create("a", 3, Kind).dtype == "f4"
+    Kind.dtype = np.dtype("i2")
+    assert sa.create("b", 3, Kind).dtype == "i2"
+    fields = np.dtype([("x", "f4")])
+    sa.create("c", 3, fields)
+    fields.names = ("y",)
+    assert sa.create("d", 3, fields).dtype.names == ("y",)
