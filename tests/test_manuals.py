@@ -157,7 +157,7 @@ def errnos_of_the_header() -> dict[str, set[str]]:
 # What the page tells together.
 GROUPS = {
     "sharr_create": ["sharr_create", "sharr_put", "sharr_prepare", "sharr_publish"],
-    "sharr_copy": ["sharr_copy"],
+    "sharr_copy": ["sharr_copy", "sharr_copy_to"],
     "sharr_attached": ["sharr_attached", "sharr_reap"],
     "sharr_attrs_set": ["sharr_attrs_set", "sharr_attrs_list_of", "sharr_attrs_set_of"],
     "sharr_lock": [
