@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,7 +12,6 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "fs.h"
 
 /*
  * Linux 6.9 and later; older headers lack them. The names differ from the kernel's, which are there
@@ -54,7 +51,7 @@ struct open_reply {
 };
 _Static_assert(sizeof(struct open_reply) == sizeof(struct fuse_open_out), "one message, two names");
 
-static void complete_init(struct backing *backing, struct iovec *iov, int count)
+void backing_complete_init(struct backing *backing, struct iovec *iov, int count)
 {
 	struct init_reply *reply = iov[count - 1].iov_base;
 
@@ -69,8 +66,8 @@ static void complete_init(struct backing *backing, struct iovec *iov, int count)
 }
 
 /*
- * Nothing to ask libfuse for; a kernel without it passes over what complete_init adds, and the
- * probe finds out.
+ * Nothing to ask libfuse for; a kernel without it passes over what backing_complete_init adds, and
+ * the probe finds out.
  */
 void backing_negotiate(struct backing *backing, struct fuse_conn_info *conn)
 {
@@ -139,7 +136,7 @@ int backing_reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 
 #else
 
-static void complete_init(struct backing *backing, struct iovec *iov, int count)
+void backing_complete_init(struct backing *backing, struct iovec *iov, int count)
 {
 }
 
@@ -165,55 +162,6 @@ int backing_reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 }
 
 #endif
-
-/*
- * Replies are sent from maps of files that others may truncate: the device then says EFAULT, and
- * has already answered the client with EIO. That is no error of the daemon's, which libfuse would
- * print; nor is it one if the kernel does not know (any more) what it is told to forget.
- */
-static ssize_t device_writev(int fd, struct iovec *iov, int count, void *userdata)
-{
-	const struct fuse_out_header *header = iov[0].iov_base;
-	struct fs *fs = userdata;
-	ssize_t sent;
-
-	complete_init(&fs->backing, iov, count);
-	sent = writev(fd, iov, count);
-	if (sent < 0 && (errno == EFAULT || !header->unique))
-		return header->len;
-	return sent;
-}
-
-/*
- * Where threads wait for work: what has to be let go while there is none is let go here. libfuse
- * may cancel a thread in here, which must not hit it with a lock held.
- */
-static ssize_t device_read(int fd, void *buffer, size_t bytes, void *userdata)
-{
-	struct pollfd device = {.fd = fd, .events = POLLIN};
-	struct fs *fs = userdata;
-	bool more;
-	int state;
-
-	do {
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-		more = pins_expire(&fs->pins);
-		pthread_setcancelstate(state, NULL);
-	} while (more && poll(&device, 1, PINS_LIFE_MS) == 0);
-	return read(fd, buffer, bytes);
-}
-
-int backing_attach(struct backing *backing, struct fuse_session *session)
-{
-	const struct fuse_custom_io io = {.writev = device_writev, .read = device_read};
-
-	backing->device_fd = fuse_session_fd(session);
-#if SHARRFS_FUSE_API < 317
-	return fuse_session_custom_io(session, &io, backing->device_fd);
-#else
-	return fuse_session_custom_io(session, &io, sizeof(io), backing->device_fd);
-#endif
-}
 
 static int backing_register(struct backing *backing, int fd, int32_t *ret_id)
 {

@@ -5,9 +5,9 @@
  * keeps them off the tail. libfuse below 3.17 cannot say so: there its INIT reply is completed on
  * the way to the device, and open replies are sent as bytes.
  *
- * Where it cannot be had the mount falls back; that is decided once, at the start. In passthrough
- * mode every open of an array is answered with the same flags and backing id, since the kernel
- * answers EIO to any other.
+ * Where it cannot be had, as with backing_portable.c, the mount falls back; that is decided once, at
+ * the start. In passthrough mode every open of an array is answered with the same flags and backing
+ * id, since the kernel answers EIO to any other.
  */
 #ifndef SHARRFS_BACKING_H
 #define SHARRFS_BACKING_H
@@ -18,21 +18,23 @@
 #include "fuse_api.h"
 
 struct backing {
-	bool wanted; /* set before backing_attach: by the options */
+	bool wanted; /* set before device_attach: by the options */
 	bool active; /* passthrough mode; does not change once the mount serves */
 	bool init_sent;
-	int device_fd; /* libfuse's */
+	int device_fd; /* libfuse's; set by device_attach */
 };
 
-/* Take over the session's way to the device. After the mount, before its first request is read. */
-int backing_attach(struct backing *backing, struct fuse_session *session);
+struct iovec;
 
 /* In the handler of INIT. */
 void backing_negotiate(struct backing *backing, struct fuse_conn_info *conn);
 
+/* With each reply, before it is sent: the first is that of INIT. */
+void backing_complete_init(struct backing *backing, struct iovec *iov, int count);
+
 /*
  * After INIT: can files of the store `root_fd` be passed through? 0: yes, and the mount is now in
- * that mode; else why not.
+ * that mode; else why not: -ENOSYS: this daemon is built without it.
  */
 int backing_probe(struct backing *backing, int root_fd);
 

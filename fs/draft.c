@@ -86,7 +86,7 @@ static int stage(int dirfd, mode_t mode, const struct client *client, struct dra
 	fd = draft->staging.fd;
 	rc = hand_over(dirfd, fd, mode, client);
 	if (rc < 0) {
-		staging_close(&draft->staging, place);
+		staging_close(&draft->staging);
 		fd = -1;
 		return rc;
 	}
@@ -381,7 +381,7 @@ void draft_release(struct fs *fs, struct file *file)
 	if (draft->state == DRAFT_OPEN && !draft->unused && !draft->error)
 		draft_publish(fs, file); /* whom could an error be told? */
 	if (draft->state != DRAFT_PUBLISHED)
-		draft_unstage(fs, file);
+		draft_unstage(file);
 	pthread_mutex_unlock(&draft->lock);
 }
 

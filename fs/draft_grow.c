@@ -93,7 +93,7 @@ static int stage(struct fs *fs, const struct file *first, struct draft *draft, o
 		return rc;
 	rc = copy_data(draft->grown_from, draft->staging.fd, bytes);
 	if (rc < 0)
-		staging_close(&draft->staging, place);
+		staging_close(&draft->staging);
 	return rc;
 }
 
@@ -177,7 +177,8 @@ static int describe(const struct format_meta *old, uint64_t nbytes, struct forma
 	if (axis < 0 || !slice || nbytes % slice)
 		return -EINVAL;
 	shape[axis] = (int64_t)(nbytes / slice);
-	return format_describe(old->descr, old->descr_bytes, old->order, old->ndim, shape, ret_meta);
+	return format_describe(old->descr, old->descr_bytes, old->order, old->ndim, shape,
+			       ret_meta);
 }
 
 int draft_grow_describe(const struct draft *draft, uint64_t nbytes, unsigned char **ret_attrs,

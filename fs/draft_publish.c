@@ -145,6 +145,7 @@ int draft_publish(struct fs *fs, struct file *file)
 		rc = give_name(fs, file);
 	if (rc < 0) {
 		file->draft->state = DRAFT_DROPPED;
+		draft_unstage(file);
 		return grown && (rc == -ENOENT || rc == -ESTALE) ? 0 : rc; /* it was deleted */
 	}
 	file->nbytes = nbytes;
@@ -156,19 +157,10 @@ int draft_publish(struct fs *fs, struct file *file)
 	return 0;
 }
 
-void draft_unstage(struct fs *fs, struct file *file)
+void draft_unstage(struct file *file)
 {
-	CLEANUP_FREE struct name *place = NULL;
-	CLEANUP_FREE char *name = NULL;
-	CLEANUP_FD int dirfd = -1;
-	struct inode *dir = NULL;
-
-	if (!file->draft->staging.hidden[0] ||
-	    inode_last_place(&fs->inodes, file->inode, &dir, &name) < 0 ||
-	    store_open_dir(fs, dir, &dirfd) < 0)
+	if (!file->draft->staging.hidden[0])
 		return;
-	place = draft_place(dirfd, "");
 	file->draft->staging.fd = -1; /* it is the file's to close */
-	if (place)
-		staging_close(&file->draft->staging, place);
+	staging_close(&file->draft->staging);
 }

@@ -24,6 +24,6 @@ int draft_publish(struct fs *fs, struct file *file);
  * Under the draft's lock: if it has a hidden name, as some stores have no nameless files, take that
  * away.
  */
-void draft_unstage(struct fs *fs, struct file *file);
+void draft_unstage(struct file *file);
 
 #endif

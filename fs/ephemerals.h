@@ -8,8 +8,8 @@
  * To open an array in order to ask who holds it would be an event again, so that /proc/locks is
  * asked first.
  *
- * What cannot be watched, since the user's limit is reached (fs.inotify.max_user_watches), is left
- * to the next who comes, as without a daemon.
+ * What cannot be watched, since the user's limit is reached (fs.inotify.max_user_watches) or nothing
+ * can be (ephemerals_portable.c), is left to the next who comes, as without a daemon.
  */
 #ifndef SHARRFS_EPHEMERALS_H
 #define SHARRFS_EPHEMERALS_H
@@ -17,7 +17,8 @@
 struct ephemerals;
 struct fs;
 
-/* In the process that serves: the thread that looks after them, and first at what there is. */
+/* In the process that serves: the thread that looks after them, and first at what there is. -ENOSYS:
+ * this daemon is built without. */
 int ephemerals_start(struct fs *fs, struct ephemerals **ret_ephemerals);
 
 /* When the mount holds no array any more: looks a last time. NULL is fine. */

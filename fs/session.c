@@ -14,6 +14,7 @@
 #include "caps.h"
 #include "cleanup.h"
 #include "daemon.h"
+#include "device.h"
 #include "ephemerals.h"
 #include "file.h"
 #include "fs.h"
@@ -144,7 +145,7 @@ static int mount_it(struct session *session)
 static int answer_init(struct session *session)
 {
 	struct fuse_buf buffer = {0};
-	int rc = backing_attach(&session->fs.backing, session->fuse);
+	int rc = device_attach(&session->fs);
 
 	if (rc == 0)
 		rc = fuse_session_receive_buf(session->fuse, &buffer);
@@ -166,6 +167,8 @@ static const char *why_no_passthrough(int error)
 				      : "it takes root (CAP_SYS_ADMIN)";
 	case ELOOP:
 		return "the store lies on a stacked file system (overlayfs): choose another";
+	case ENOSYS:
+		return "this sharrfs is built without it (-Dportable=true)";
 	case ENOTTY:
 	case EINVAL:
 		return "the kernel has it from 6.9 on";

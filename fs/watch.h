@@ -8,7 +8,8 @@
  * daemon: were it killed in that, they would hang for ever.)
  *
  * A directory that cannot be watched, since the user's limit is reached (fs.inotify.max_user_watches)
- * or the system has no inotify, is listed like any other, but nothing of it is remembered for long.
+ * or nothing is (watch_portable.c), is listed like any other, but nothing of it is remembered for
+ * longer than what was asked for by name.
  */
 #ifndef SHARRFS_WATCH_H
 #define SHARRFS_WATCH_H
@@ -30,7 +31,7 @@ struct watch {
 };
 
 /* In the process that serves, before it does: the thread that tells the kernel what it has to
- * forget. */
+ * forget. -ENOSYS: this daemon is built without. */
 int watch_start(struct fs *fs, struct watcher **ret_watcher);
 
 /* Before the session ends. NULL is fine. */

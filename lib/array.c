@@ -127,7 +127,7 @@ void sharr_detach(struct sharr *array)
 	if (array->hold_fd >= 0)
 		let_go(array);
 	if (array->draft) {
-		staging_close(&array->draft->staging, &array->draft->name);
+		staging_close(&array->draft->staging);
 		name_deinit(&array->draft->name);
 		free(array->draft);
 	}

@@ -33,7 +33,7 @@ static void draft_free(struct array_draft **draft)
 {
 	if (!*draft)
 		return;
-	staging_close(&(*draft)->staging, &(*draft)->name);
+	staging_close(&(*draft)->staging);
 	name_deinit(&(*draft)->name);
 	free(*draft);
 }

@@ -11,6 +11,7 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "nameless.h"
 #include "open.h"
 #include "origin.h"
 
@@ -81,59 +82,54 @@ bool staging_is_abandoned(const char *hidden)
 	return false;
 }
 
-/* The path of a hidden name beside the array, relative to name->at. */
-static int hidden_path(const struct name *name, const char *hidden, char *ret_path)
-{
-	int n = snprintf(ret_path, PATH_MAX, "%s/%s", name->dir, hidden);
-
-	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
 /*
  * A name that is taken was left by a process like this one, which is no more: no process uses one
  * twice.
  */
-static int clear_hidden(const struct name *name, const char *path)
+static int clear_hidden(int at, const char *path)
 {
-	return unlinkat(name->at, path, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return unlinkat(at, path, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* No one may open it by that name before it has its mode. */
+/*
+ * No one may open it by that name before it has its mode. The directory is held, since it may be
+ * renamed before the file is whole, and the file be published in another.
+ */
 static int open_hidden(const struct name *name, unsigned mode, struct staging *staging)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	char path[PATH_MAX];
+	CLEANUP_FD int dir_fd = openat(name->at, name->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char hidden[NAME_MAX + 1];
 	int r;
 
-	staging_new_hidden(staging->hidden);
-	r = hidden_path(name, staging->hidden, path);
-	if (r == 0)
-		r = clear_hidden(name, path);
+	if (dir_fd < 0)
+		return -errno;
+	staging_new_hidden(hidden);
+	r = clear_hidden(dir_fd, hidden);
 	if (r < 0)
 		return r;
-	staging->fd = openat(name->at, path, flags, mode ? mode & 0600 : 0666);
-	return staging->fd < 0 ? -errno : 0;
+	staging->fd = openat(dir_fd, hidden, flags, mode ? mode & 0600 : 0666);
+	if (staging->fd < 0)
+		return -errno;
+	strcpy(staging->hidden, hidden);
+	staging->dir_fd = steal_fd(&dir_fd);
+	return 0;
 }
 
 int staging_open(const struct name *name, unsigned mode, struct staging *ret_staging)
 {
-	int r = 0;
+	int r = nameless_open(name->at, name->dir);
 
 	ret_staging->hidden[0] = '\0';
-	ret_staging->fd = openat(name->at, name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
-	if (ret_staging->fd < 0) {
-		/*
-		 * EISDIR: a kernel or file system that does not know O_TMPFILE sees a directory
-		 * opened for writing.
-		 */
-		r = errno == EOPNOTSUPP || errno == EISDIR ? open_hidden(name, mode, ret_staging)
-							   : -errno;
-		if (r < 0)
-			return name_explain(name, false, r);
-	}
+	ret_staging->fd = r < 0 ? -1 : r;
+	if (r == -EOPNOTSUPP)
+		r = open_hidden(name, mode, ret_staging);
+	if (r < 0)
+		return name_explain(name, false, r);
+	r = 0;
 	if (mode && fchmod(ret_staging->fd, mode) < 0) {
 		r = -errno;
-		staging_close(ret_staging, name);
+		staging_close(ret_staging);
 	}
 	return r;
 }
@@ -141,31 +137,32 @@ int staging_open(const struct name *name, unsigned mode, struct staging *ret_sta
 /* A second name for the file in the making, which is the first if it has none. */
 static int link_as(const struct staging *staging, const struct name *name, const char *path)
 {
-	char from[PATH_MAX];
-	int r;
-
-	if (staging->hidden[0]) {
-		r = hidden_path(name, staging->hidden, from);
-		if (r < 0)
-			return r;
-		return linkat(name->at, from, name->at, path, 0) < 0 ? -errno : 0;
-	}
-	/* From Linux 6.10 on who opened it may link the descriptor itself, before that root alone. */
-	if (linkat(staging->fd, "", name->at, path, AT_EMPTY_PATH) == 0)
-		return 0;
-	if (errno != ENOENT)
-		return -errno;
-	snprintf(from, sizeof(from), "/proc/self/fd/%d", staging->fd);
-	return linkat(AT_FDCWD, from, name->at, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	if (!staging->hidden[0])
+		return nameless_link(staging->fd, name->at, path);
+	return linkat(staging->dir_fd, staging->hidden, name->at, path, 0) < 0 ? -errno : 0;
 }
 
-static void forget_hidden(struct staging *staging, const struct name *name)
+/* It has that name no more. */
+static void drop_hidden(struct staging *staging)
 {
-	char path[PATH_MAX];
-
-	if (hidden_path(name, staging->hidden, path) == 0)
-		unlinkat(name->at, path, 0);
 	staging->hidden[0] = '\0';
+	cleanup_fd(&staging->dir_fd);
+}
+
+/* What a forked child inherits is its parent's, which goes on with it. */
+static bool is_own(const char *hidden)
+{
+	unsigned pid;
+
+	return sscanf(hidden + sizeof(HIDDEN_PREFIX) - 1, "%8x", &pid) == 1 &&
+	       pid == maker_self().pid;
+}
+
+static void forget_hidden(struct staging *staging)
+{
+	if (is_own(staging->hidden))
+		unlinkat(staging->dir_fd, staging->hidden, 0);
+	drop_hidden(staging);
 }
 
 /* Only arrays are replaced, no symlink to one either; what can't be read is left alone as well. */
@@ -183,45 +180,46 @@ static int check_replaceable(const struct name *name)
 }
 
 /* Through a hidden name for an instant, as a link can't take the place of another. */
-static int replace(struct staging *staging, const struct name *name)
+static int replace_by_nameless(struct staging *staging, const struct name *name)
 {
 	char path[PATH_MAX], hidden[NAME_MAX + 1];
-	int r = check_replaceable(name);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (staging->hidden[0])
-		strcpy(hidden, staging->hidden);
-	else
-		staging_new_hidden(hidden);
-	r = hidden_path(name, hidden, path);
-	if (r == 0 && !staging->hidden[0])
-		r = clear_hidden(name, path);
-	if (r == 0 && !staging->hidden[0])
+	staging_new_hidden(hidden);
+	if (snprintf(path, sizeof(path), "%s/%s", name->dir, hidden) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	r = clear_hidden(name->at, path);
+	if (r == 0)
 		r = link_as(staging, name, path);
 	if (r < 0)
 		return r;
 	if (renameat(name->at, path, name->at, name->path) < 0) {
 		r = -errno;
-		if (!staging->hidden[0])
-			unlinkat(name->at, path, 0);
-		return r;
+		unlinkat(name->at, path, 0);
 	}
-	staging->hidden[0] = '\0';
-	return 0;
+	return r;
 }
 
-/* On file systems that have neither O_TMPFILE nor links, a mounted sharrfs among them. */
-static int rename_exclusively(struct staging *staging, const struct name *name)
+static int replace(struct staging *staging, const struct name *name)
 {
-	char path[PATH_MAX];
-	int r = hidden_path(name, staging->hidden, path);
+	int r = check_replaceable(name);
 
 	if (r < 0)
 		return r;
-	if (renameat2(name->at, path, name->at, name->path, RENAME_NOREPLACE) < 0)
+	if (!staging->hidden[0])
+		return replace_by_nameless(staging, name);
+	if (renameat(staging->dir_fd, staging->hidden, name->at, name->path) < 0)
 		return -errno;
-	staging->hidden[0] = '\0';
+	drop_hidden(staging);
+	return 0;
+}
+
+/* On file systems that have neither nameless files nor links, a mounted sharrfs among them. */
+static int rename_exclusively(struct staging *staging, const struct name *name)
+{
+	if (renameat2(staging->dir_fd, staging->hidden, name->at, name->path, RENAME_NOREPLACE) < 0)
+		return -errno;
+	drop_hidden(staging);
 	return 0;
 }
 
@@ -236,7 +234,7 @@ int staging_publish(struct staging *staging, const struct name *name, bool repla
 	do {
 		r = link_as(staging, name, name->path);
 		if (r == 0 && staging->hidden[0])
-			forget_hidden(staging, name);
+			forget_hidden(staging);
 		else if (staging->hidden[0] && (r == -EPERM || r == -EOPNOTSUPP))
 			r = rename_exclusively(staging, name);
 		if (r == -EEXIST && replace_array)
@@ -245,10 +243,10 @@ int staging_publish(struct staging *staging, const struct name *name, bool repla
 	return r == -EAGAIN ? -EEXIST : r;
 }
 
-void staging_close(struct staging *staging, const struct name *name)
+void staging_close(struct staging *staging)
 {
 	if (staging->hidden[0])
-		forget_hidden(staging, name);
+		forget_hidden(staging);
 	cleanup_fd(&staging->fd);
 	staging->fd = -1;
 }

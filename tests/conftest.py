@@ -19,7 +19,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from support.area import Store, make_area, remove_abandoned_areas, remove_area
-from support.build import BUILD, PEERS, PYMOD, SANITIZED, SHARRFS, python_environment
+from support.build import BUILD, PEERS, PORTABLE, PYMOD, SANITIZED, SHARRFS, python_environment
 from support.mount import Mount
 from support.namespace import with_mounts
 from support.remote import Remote
@@ -31,6 +31,17 @@ SLOW_TEST_LIFE_S = 3600
 
 # The parts that the sanitizers can see into.
 SANITIZED_FOLDERS = {"lib", "fs", "pymod", "fuzz"}
+
+# Those of what has twins, and of what stands on it.
+PORTABLE_FILES = {
+    *("lib/test_create.py", "lib/test_faults.py", "lib/test_publish.py"),
+    *("lib/test_ephemeral.py", "lib/test_list.py", "lib/test_threads.py"),
+    *("pymod/test_event.py", "pymod/test_lock.py", "pymod/test_snapshot.py"),
+    *("fs/test_create_through_mount.py", "fs/test_attach_through_mount.py", "fs/test_data.py"),
+    *("fs/test_directory.py", "fs/test_ephemeral.py", "fs/test_freshness.py"),
+    *("fs/test_growing.py", "fs/test_operations.py", "fs/test_portable.py", "fs/test_staging.py"),
+    "fs/test_start.py",
+}
 
 hypothesis.settings.register_profile("sharr", database=None, deadline=None)
 hypothesis.settings.load_profile("sharr")
@@ -59,10 +70,13 @@ def pytest_collection_modifyitems(config, items):
     def wanted(item) -> bool:
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             return False
+        path = item.path.relative_to(Path(__file__).parent)
+        if PORTABLE:
+            lacks = item.get_closest_marker("linux_only") or item.get_closest_marker("passthrough")
+            return str(path) in PORTABLE_FILES and not lacks
         if not SANITIZED:
             return True
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        return folder in SANITIZED_FOLDERS and not item.get_closest_marker("release_only")
+        return path.parts[0] in SANITIZED_FOLDERS and not item.get_closest_marker("release_only")
 
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = [item for item in items if wanted(item)]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The tests against both builds, one after the other: what ./dev test does once they are built.
+"""The tests against all builds, one after the other: what ./dev test does once they are built.
 
-The sanitizer build comes first, with the tests that it can see into; the last line printed is
-pytest's own, of the ordinary build, or of the run that failed. Arguments go to pytest.
+The sanitizer build comes first, with the tests that it can see into, then the portable one, with
+those of what it does otherwise; the last line printed is pytest's own, of the ordinary build, or of
+the run that failed. Arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -79,6 +80,11 @@ def run_pytest(build: str, arguments: list[str], environment: dict[str, str]) ->
     return pytest.returncode, last.decode(errors="replace").splitlines()[-1]
 
 
+def code_of_part(code: int) -> int:
+    """Of a build that not all tests are for: perhaps none of the chosen ones is."""
+    return 0 if code == NO_TESTS_COLLECTED else code
+
+
 def run_sanitized(arguments: list[str]) -> tuple[int, str]:
     for old in LOGS.glob("sanitizer.*"):
         old.unlink()
@@ -86,21 +92,26 @@ def run_sanitized(arguments: list[str]) -> tuple[int, str]:
     reports = sorted(LOGS.glob("sanitizer.*"))
     for report in reports:
         print(report.read_text(errors="replace"), file=sys.stderr)
-    if code == NO_TESTS_COLLECTED:  # none of the chosen tests is one for this build
-        code = 0
-    return code or len(reports), closing
+    return code_of_part(code) or len(reports), closing
+
+
+def run_portable(arguments: list[str]) -> tuple[int, str]:
+    code, closing = run_pytest("portable", arguments, {})
+    return code_of_part(code), closing
 
 
 def main() -> int:
     arguments = [absolute(argument) for argument in sys.argv[1:]]
     LOGS.mkdir(parents=True, exist_ok=True)
     try:
-        sanitized, closing = run_sanitized(arguments)
+        parts = {"asan": run_sanitized(arguments), "portable": run_portable(arguments)}
         code, _ = run_pytest("release", arguments, {})
-        if sanitized and not code:  # the last line is not that of a run that passed
-            say(f"the run against build/asan failed ({LOGS / 'pytest-asan.log'}); it closed with")
+        failed = {build: closing for build, (failure, closing) in parts.items() if failure}
+        for build, closing in {} if code else failed.items():
+            # the last line is not that of a run that passed
+            say(f"the run against build/{build} failed ({LOGS}/pytest-{build}.log); it closed with")
             print(closing)
-        return code or min(sanitized, 1)
+        return code or min(len(failed), 1)
     except KeyboardInterrupt:
         return 130
     finally:

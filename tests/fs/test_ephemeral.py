@@ -26,6 +26,7 @@ def gone(store, name="x"):
     wait_for(lambda: name not in store.names(), what="the end of the array")
 
 
+@pytest.mark.linux_only
 def test_daemon_removes_what_a_killed_process_left(either, store, python):
     process = python()
     process.run(MAKE)
@@ -34,12 +35,14 @@ def test_daemon_removes_what_a_killed_process_left(either, store, python):
     gone(store)
 
 
+@pytest.mark.linux_only
 def test_made_before_the_mount(mount, store, holder):
     mount()
     holder.kill()
     gone(store)
 
 
+@pytest.mark.linux_only
 def test_left_before_the_mount(mount, store, holder):
     holder.kill()
     assert store.names() == ["x"]
@@ -47,6 +50,7 @@ def test_left_before_the_mount(mount, store, holder):
     gone(store)
 
 
+@pytest.mark.linux_only
 def test_in_groups_old_new_and_renamed(mount, store, python):
     (store / "old").mkdir()
     mount()
@@ -63,6 +67,7 @@ def test_in_groups_old_new_and_renamed(mount, store, python):
         wait_for(lambda path=store / name: not path.exists(), what=name)
 
 
+@pytest.mark.linux_only
 def test_another_holder_keeps_it(mount, store, python, holder):
     mount()
     second = python()
@@ -77,6 +82,7 @@ def test_another_holder_keeps_it(mount, store, python, holder):
     assert store.names() == []
 
 
+@pytest.mark.linux_only
 def test_it_leaves_ordinary_arrays_and_copies_alone(mount, store, python, holder):
     mount()
     python().run("a = sa.create('ordinary', 3)")
@@ -147,6 +153,7 @@ def test_child_of_a_client_holds_it(direct, store, python, holder):
     gone(store)
 
 
+@pytest.mark.linux_only
 def test_any_program_that_has_it_open_holds_it(either, store, holder):
     with open(either / "x", "rb") as file:
         holder.kill()

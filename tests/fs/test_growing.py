@@ -159,6 +159,7 @@ def test_whoever_has_it_keeps_it(sa, either, held):
         assert (either / "x").read_bytes() == sa.attach("x").tobytes()
 
 
+@pytest.mark.linux_only
 def test_nobody_sees_it_before_it_is_finished(sa, store, either, held):
     holder = held()
     holder.write(b"def")

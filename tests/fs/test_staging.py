@@ -118,6 +118,7 @@ def test_close_is_enough_for_a_direct_attach(sa, either):
         assert sa.attach(f"x{i}").tobytes() == b"%d" % i
 
 
+@pytest.mark.linux_only
 def test_last_of_two_descriptors_finishes_it(sa, store, created):
     fd = created("x")
     other = os.dup(fd)
@@ -264,6 +265,7 @@ def test_writer_sees_its_own_file(either, created):
         assert again.read() == b"abc"
 
 
+@pytest.mark.linux_only
 def test_writer_opens_its_own_file_again_and_the_last_close_finishes_it(sa, store, either, created):
     fd = created("x")
     os.write(fd, b"abc")
@@ -275,6 +277,7 @@ def test_writer_opens_its_own_file_again_and_the_last_close_finishes_it(sa, stor
     assert sa.attach("x").tobytes() == b"abcd"
 
 
+@pytest.mark.linux_only
 def test_others_see_nothing_of_it(sa, store, python, either, created):
     other = python()
     other.run("import os; m = mount", mount=str(either))
@@ -431,6 +434,7 @@ def test_killed_while_writing_leaves_nothing(store, either, idle):
         assert store.names() == []
 
 
+@pytest.mark.linux_only
 def test_killed_daemon_leaves_nothing_of_what_is_unfinished(sa, store, mount, either, created):
     sa.create("whole", 3)[:] = 7
     os.write(created("x"), DATA)
@@ -646,6 +650,7 @@ def test_times_and_mode_that_were_set_survive(store, created):
     assert stat.S_IMODE(seen.st_mode) == 0o604
 
 
+@pytest.mark.linux_only
 def test_synced_while_it_grows(sa, store, created):
     fd = created("x")
     os.write(fd, b"abc")
@@ -685,6 +690,7 @@ def test_what_cannot_be_made_here(sa, store, either, errno_of, call, error):
     assert store.names() == ["x"]
 
 
+@pytest.mark.linux_only
 def test_node_that_is_made_and_then_opened(sa, store, either):
     os.mknod(either / "x", stat.S_IFREG | 0o600)
     os.setxattr(either / "x", "user.sharr.dtype", b"<f4")
@@ -694,6 +700,7 @@ def test_node_that_is_made_and_then_opened(sa, store, either):
     assert sa.attach("x").dtype == np.float32
 
 
+@pytest.mark.linux_only
 def test_node_that_is_made_and_unlinked(store, either, errno_of):
     os.mknod(either / "x", stat.S_IFREG | 0o600)
     os.unlink(either / "x")

@@ -157,6 +157,7 @@ def test_daemon_that_dies_before_it_serves_is_told(store, area):
     assert one_line(done) == "sharrfs: the daemon died before it served"
 
 
+@pytest.mark.passthrough
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name
 )

@@ -270,7 +270,7 @@ def original(c):
 
 
 def check_copy(c, name, original):
-    copy = c.attach(name)
+    copy = c.attach(name, READONLY)
     assert c.attrs(name) == ATTRS
     found, wanted = copy.info, original.info
     assert (found.dtype, found.shape, found.order) == (wanted.dtype, wanted.shape, wanted.order)

@@ -139,6 +139,7 @@ def test_never_seen_half_made(c, other):
     assert looker.result() == (200, 524288)
 
 
+@pytest.mark.linux_only
 def test_no_other_name_is_ever_visible(c, store, other):
     watcher = other()
     watcher.start(
@@ -422,7 +423,7 @@ def test_killed_while_creating_leaves_nothing(c, store, other):
         worker.start(
             "while True:\n    c.create('x', REPLACE, dtype='|u1', shape=(16 << 20,)).detach()"
         )
-        wait_for(lambda: store.names(), what="the first array")
+        wait_for(c.names, what="the first array")
         worker.kill()
         assert [n for n in store.names() if not n.startswith(".sharr~")] == ["x"]
         assert c.names() == ["x"]

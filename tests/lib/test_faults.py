@@ -11,7 +11,8 @@ from support.build import BUILD, native_environment
 CALLS = [
     *(
         "create",
-        "create_taken",
+        # what has a name is left where unlinking it is the call that fails
+        pytest.param("create_taken", marks=pytest.mark.linux_only),
         "create_in_group",
         "replace",
         "prepare",

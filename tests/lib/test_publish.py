@@ -83,6 +83,7 @@ def test_put_is_never_seen_half_written(c, other):
     assert looker.result() == [1]
 
 
+@pytest.mark.linux_only
 def test_prepared_is_invisible(c, store, other):
     array = c.prepare("x")
     array.data[:] = 4
@@ -100,6 +101,7 @@ def test_published_stays_attached(c):
     assert array.data.tolist() == [6, 6, 6]
 
 
+@pytest.mark.linux_only
 def test_prepared_keeps_one_descriptor_until_it_is_published(c):
     before = len(os.listdir("/proc/self/fd"))
     array = c.prepare("x")
@@ -116,6 +118,7 @@ def test_prepared_and_detached_leaves_nothing(c, store):
     assert os.statvfs(store).f_bfree == os.statvfs(store).f_blocks
 
 
+@pytest.mark.linux_only
 def test_killed_before_publishing_leaves_nothing(store, other):
     child = other()
     child.run("a = c.prepare('x', shape=(1 << 20,)); a.data[:] = 1")
@@ -170,6 +173,7 @@ def test_publish_of_what_was_never_prepared(c):
             array.publish()
 
 
+@pytest.mark.linux_only
 def test_publish_into_a_group_that_is_gone(c, store):
     (store / "g").mkdir()
     array = c.prepare("g/x")

@@ -12,6 +12,7 @@ SHARRFS = BUILD / "fs" / "sharrfs"
 PYMOD = BUILD / "pymod"
 PEERS = ROOT / ".dev" / "peers"
 SANITIZED = BUILD.name == "asan"
+PORTABLE = BUILD.name == "portable"  # without what only Linux has: see meson.options
 
 
 def native_environment(**extra: str) -> dict[str, str]:
