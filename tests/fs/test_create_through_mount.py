@@ -171,7 +171,7 @@ def test_full_store_is_told_before_anything_is_made(store, mount, sa, monkeypatc
         with pytest.raises(OSError, match=r"has .* free; asked for were") as caught:
             sa.put("x" if replace else "y", np.zeros(1 << 20), replace=replace)
         assert caught.value.errno == 28
-    assert small.names() == ["x"]
+    wait_for(lambda: small.names() == ["x"], what="the end of what was in the making")
 
 
 def test_groups_and_paths_into_the_mount(store, either, sa):

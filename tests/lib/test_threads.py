@@ -36,7 +36,7 @@ def test_thread_sanitizer_is_content(area, store):
     twins = set((ROOT / "lib").glob("*_portable.c"))
     sources = sorted(set((ROOT / "lib").glob("*.c")) - twins)
     sources.append(ROOT / "tests" / "lib" / "threads.c")
-    options = ["-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-pthread"]
+    options = ["-std=c11", "-g", "-O1", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-pthread"]
     command = ["gcc", "-fsanitize=thread", *options, f"-I{ROOT}/lib", *sources, "-o", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if "cannot find" in done.stderr:
