@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <time.h>
 
+enum { WAKE = SIGUSR1 };
+
 static const int ending[] = {SIGHUP, SIGINT, SIGTERM};
 
 static void on_wake(int number)
@@ -20,7 +22,7 @@ void signals_block(struct signals *signals)
 		if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			sigaddset(&signals->set, ending[i]);
 	pthread_sigmask(SIG_BLOCK, &signals->set, NULL);
-	sigaction(SIGUSR1, &wake, NULL);
+	sigaction(WAKE, &wake, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -29,26 +31,39 @@ static void *wait_for_one(void *userdata)
 {
 	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
 	struct signals *signals = userdata;
+	sigset_t set = signals->set;
 	int number;
 
-	sigwait(&signals->set, &number);
+	sigaddset(&set, WAKE);
+	sigwait(&set, &number);
+	if (number == WAKE)
+		return NULL;
 	fuse_session_exit(signals->session);
-	for (;;) {
-		pthread_kill(signals->server, SIGUSR1);
-		nanosleep(&pause, NULL);
-	}
+	sigemptyset(&set);
+	sigaddset(&set, WAKE);
+	do
+		pthread_kill(signals->server, WAKE);
+	while (sigtimedwait(&set, NULL, &pause) < 0);
 	return NULL;
 }
 
 int signals_start(struct signals *signals, struct fuse_session *session)
 {
+	sigset_t wake;
+	int rc;
+
 	signals->session = session;
 	signals->server = pthread_self();
-	return -pthread_create(&signals->thread, NULL, wait_for_one, signals);
+	sigemptyset(&wake);
+	sigaddset(&wake, WAKE);
+	pthread_sigmask(SIG_BLOCK, &wake, NULL); /* for the thread, which waits for it */
+	rc = -pthread_create(&signals->thread, NULL, wait_for_one, signals);
+	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
+	return rc;
 }
 
 void signals_stop(struct signals *signals)
 {
-	pthread_cancel(signals->thread);
+	pthread_kill(signals->thread, WAKE);
 	pthread_join(signals->thread, NULL);
 }
