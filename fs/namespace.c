@@ -181,8 +181,10 @@ static int make_hidden(int dirfd, const char *hidden, int *ret_fd, struct facts 
 		return -errno;
 	fd = openat(dirfd, hidden, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	rc = fd < 0 ? -errno : facts_of_fd(fd, ret_made);
-	if (rc < 0)
+	if (rc < 0) {
+		unlinkat(dirfd, hidden, AT_REMOVEDIR);
 		return rc;
+	}
 	if (!is_ours(ret_made, since_ns))
 		return -ESTALE;
 	*ret_fd = steal_fd(&fd);

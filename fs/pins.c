@@ -175,7 +175,7 @@ void pins_miss(struct pins *pins, pid_t client)
 	pthread_mutex_lock(&pins->lock);
 	waiting = find_waiting(pins, client);
 	if (waiting && waiting->missed)
-		free_waiting(pins, waiting);
+		waiting->given_up = true;
 	else if (waiting)
 		waiting->missed = true;
 	pthread_mutex_unlock(&pins->lock);
@@ -191,7 +191,7 @@ bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, c
 	if (waiting && !same_place(&waiting->place, &place))
 		waiting = NULL;
 	if (waiting)
-		waiting->acts = false;
+		waiting->given_up = true;
 	pthread_mutex_unlock(&pins->lock);
 	return waiting;
 }
@@ -206,7 +206,7 @@ static bool waits(struct pins *pins, pid_t client, bool end)
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
 	waiting = find_waiting(pins, client);
-	acts = waiting && waiting->acts;
+	acts = waiting && waiting->acts && (end || !waiting->given_up);
 	if (acts && end)
 		free_waiting(pins, waiting);
 	pthread_mutex_unlock(&pins->lock);
@@ -290,7 +290,7 @@ int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum p
 	pthread_mutex_lock(&pins->lock);
 	free_older(pins, now_ns() - life_ns);
 	waiting = find_waiting(pins, client);
-	if (waiting && use == PINS_ACT && !waiting->acts)
+	if (waiting && (waiting->given_up || (use == PINS_ACT && !waiting->acts)))
 		waiting = NULL;
 	held = waiting ? find_for(pins, waiting, id) : -1;
 	if (held >= 0)

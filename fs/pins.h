@@ -49,9 +49,10 @@ struct pins {
 		int64_t since_ns; /* CLOCK_MONOTONIC; 0: free */
 		pid_t client;     /* a thread */
 		struct pin_place place;
-		int access;  /* R_OK and W_OK: what it will ask for */
-		bool acts;   /* after attributes; else those are all that it wants */
-		bool missed; /* its last lookup found nothing */
+		int access;    /* R_OK and W_OK: what it will ask for */
+		bool acts;     /* after attributes; else those are all that it wants */
+		bool given_up; /* it was told then that there is none: nothing is held for it */
+		bool missed;   /* its last lookup found nothing */
 		struct identity id;
 		int fd; /* what it found itself, which nobody else's takes the place of; owned; -1:
 			   nothing yet */
@@ -84,19 +85,23 @@ void pins_set_access(struct pins *pins, pid_t client, int access);
  */
 void pins_settle(struct pins *pins, pid_t client, int allowed);
 
-/* A client has looked a name up in vain: the kernel does it twice, and then the client knows. */
+/*
+ * A client has looked a name up in vain: the kernel does it twice, and then the client knows, or is
+ * about to make it.
+ */
 void pins_miss(struct pins *pins, pid_t client);
 
 /*
  * Was this client told ESTALE of this name? Once more would be an error: it is told that there is
- * none, and waits no more. (The kernel may ask several times before it takes that for an answer.)
+ * none, and waits no more. (The kernel may ask several times before it takes that for an answer, and
+ * may want to make it then: pins_end.)
  */
 bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
 
 /* Was this client told ESTALE, and has not acted since? */
 bool pins_waits(struct pins *pins, pid_t client);
 
-/* Likewise, and from now on it has: for what takes nothing of what is held. */
+/* Likewise, or has it been given up; from now on it has: for what takes nothing of what is held. */
 bool pins_end(struct pins *pins, pid_t client);
 
 /*

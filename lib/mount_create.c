@@ -25,8 +25,10 @@ int mount_has(const struct name *name)
 	dir = openat(name->at, name->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0 && mount_is_sharrfs(dir))
 		return 1;
-	/* ENOENT of a directory that was removed meanwhile, too: not to be taken for another's. */
-	return (dir < 0 || mount_is_fuse(dir)) && errno == ENOENT ? -ENOENT : 0;
+	/* A directory that was removed meanwhile, or made again, is not to be taken for another's. */
+	if ((dir < 0 || mount_is_fuse(dir)) && (errno == ENOENT || errno == ESTALE))
+		return -ENOENT;
+	return 0;
 }
 
 static int set_attributes(int fd, const struct sharr_spec *spec, const struct format_meta *meta)

@@ -116,6 +116,15 @@ static int open_hidden(const struct name *name, unsigned mode, struct staging *s
 	return 0;
 }
 
+/*
+ * Of a directory that was removed, and perhaps made again, since it was opened, file systems that
+ * other machines or processes serve say ESTALE: there is none of that name any more.
+ */
+static int none_if_stale(int r)
+{
+	return r == -ESTALE ? -ENOENT : r;
+}
+
 int staging_open(const struct name *name, unsigned mode, struct staging *ret_staging)
 {
 	int r = nameless_open(name->at, name->dir);
@@ -125,7 +134,7 @@ int staging_open(const struct name *name, unsigned mode, struct staging *ret_sta
 	if (r == -EOPNOTSUPP)
 		r = open_hidden(name, mode, ret_staging);
 	if (r < 0)
-		return name_explain(name, false, r);
+		return name_explain(name, false, none_if_stale(r));
 	r = 0;
 	if (mode && fchmod(ret_staging->fd, mode) < 0) {
 		r = -errno;
@@ -240,7 +249,7 @@ int staging_publish(struct staging *staging, const struct name *name, bool repla
 		if (r == -EEXIST && replace_array)
 			r = replace(staging, name);
 	} while (r == -EAGAIN && --tries);
-	return r == -EAGAIN ? -EEXIST : r;
+	return r == -EAGAIN ? -EEXIST : none_if_stale(r);
 }
 
 void staging_close(struct staging *staging)
