@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,35 @@ bool draft_exists(struct fs *fs, struct inode *dir, const char *name)
 	return true;
 }
 
+/* It was made by mknod, not opened, and its maker is gone: the kernel is about to forget it. */
+static bool is_abandoned(struct fs *fs, struct file *file)
+{
+	pid_t process = file->draft->process;
+
+	return process && kill(process, 0) < 0 && errno == ESRCH && draft_take_unused(fs, file);
+}
+
+static bool is_taken(struct fs *fs, struct inode *dir, const char *name)
+{
+	struct inode *inode;
+	struct file *file;
+	bool abandoned;
+
+	if (!inode_find_draft(&fs->inodes, dir, name, DRAFT_OF_ANYBODY, &inode))
+		return false;
+	file = file_peek(fs, inode);
+	abandoned = file && file->draft && is_abandoned(fs, file);
+	if (abandoned) {
+		draft_drop(file);
+		inode_removed(&fs->inodes, dir, name);
+		file_release(fs, file);
+	}
+	if (file)
+		file_release(fs, file);
+	draft_forget(fs, inode, 1);
+	return !abandoned;
+}
+
 static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *name, bool exclusive)
 {
 	char in_store[NAME_MAX + 1];
@@ -121,7 +151,7 @@ static int check_name(struct fs *fs, struct inode *dir, int dirfd, const char *n
 		return exclusive ? -EEXIST : -ESTALE;
 	if (rc != -ENOENT)
 		return rc;
-	return exclusive && draft_exists(fs, dir, name) ? -EEXIST : 0;
+	return exclusive && is_taken(fs, dir, name) ? -EEXIST : 0;
 }
 
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,

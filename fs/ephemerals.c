@@ -82,7 +82,17 @@ static int open_ephemeral(struct ephemerals *ephemerals, int dirfd, const char *
 	return -ENOENT;
 }
 
-/* Watched before it is looked at who holds it, so that nothing happens between. */
+/* Its look is due soon, and then now and then. */
+static void look_soon(struct watched *watched)
+{
+	watched->looks = 0;
+	watched->look_ns = deadline_now() + look_delays_ns[0];
+}
+
+/*
+ * Watched before it is looked at who holds it, so that nothing happens between; and looked at once
+ * more, as its last holder may have closed it before, and not have let go yet.
+ */
 static void look(struct ephemerals *ephemerals, int dirfd, const char *dir, const char *name)
 {
 	struct opened opened;
@@ -93,6 +103,8 @@ static void look(struct ephemerals *ephemerals, int dirfd, const char *dir, cons
 	wd = add_watch(ephemerals, opened.fd, IN_CLOSE);
 	if (wd >= 0 && watched_put(&ephemerals->table, wd, dir, name, &opened.st) < 0)
 		inotify_rm_watch(ephemerals->inotify_fd, wd);
+	else if (wd >= 0)
+		look_soon(watched_find(&ephemerals->table, wd));
 	ephemeral_is_leftover(dirfd, name, &opened);
 	opened_deinit(&opened);
 }
@@ -180,8 +192,7 @@ static void take_event(struct ephemerals *ephemerals, const struct inotify_event
 	if (event->mask & IN_IGNORED) {
 		watched_remove(&ephemerals->table, event->wd);
 	} else if (watched->name) {
-		watched->looks = 0;
-		watched->look_ns = deadline_now() + look_delays_ns[0];
+		look_soon(watched);
 	} else if (event->len) {
 		dir = strdup(watched->dir); /* the table may move */
 		if (dir)
