@@ -40,11 +40,12 @@ def run_sharrfs(*arguments: str | os.PathLike, timeout: float = 20, **kwargs):
 class Mount(os.PathLike):
     def __init__(self, store: Store, area: Path, options: tuple[str, ...] = (), **how):
         """foreground=False lets it daemonize; at=PATH mounts there, on a folder that exists;
-        descriptors=N: it may never have more; program=PATH is the daemon, which gets the
-        variables environment={…} too."""
+        descriptors=N: it may never have more; life_s=N: nor live longer; program=PATH is the
+        daemon, which gets the variables environment={…} too."""
         self.store = store
         self.foreground = how.pop("foreground", True)
         self._descriptors = how.pop("descriptors", None)
+        self._life_s = how.pop("life_s", DAEMON_LIFE_S)
         self.path = how.pop("at", None) or Path(tempfile.mkdtemp(prefix="mount-", dir=area))
         self.program = how.pop("program", SHARRFS)
         environment = native_environment(**how.pop("environment", {}))
@@ -77,7 +78,7 @@ class Mount(os.PathLike):
         )
 
     def _limit(self) -> None:
-        signal.alarm(DAEMON_LIFE_S)
+        signal.alarm(self._life_s)
         if self._descriptors:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptors, self._descriptors))
 
