@@ -95,6 +95,7 @@ int inode_list(struct inode_table *table, struct inode *parent, const char *name
 /* Was its name told in a listing, and is not known to be forgotten? Not any more from here on. */
 bool inode_unlist(struct inode_table *table, struct inode *inode);
 
+/* Take back so many lookups. True: the kernel does not know it any more. */
 bool inode_forget(struct inode_table *table, struct inode *inode, uint64_t lookups);
 
 /*
@@ -144,9 +145,8 @@ int inode_last_place(struct inode_table *table, struct inode *inode, struct inod
 enum { DRAFT_OF_ANYBODY = -1 };
 
 /*
- * The inode of `name` in `parent` if it is open as a draft, made by `process`; of those of unknown
- * processes, 0, it is not known which.
- * Counts a lookup.
+ * The inode of `name` in `parent` if it is open as a draft, made by `process` (0: by one that is not
+ * known), or by whomever. Counts a lookup.
  */
 bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name,
 		      pid_t process, struct inode **ret_inode);

@@ -80,14 +80,29 @@ static int count_descriptors(void)
 	return count;
 }
 
-static int create(void)
+static int create_called(const char *name, unsigned flags)
 {
 	struct sharr *array;
-	int r = sharr_create("new", &spec, 0, &array);
+	int r = sharr_create(name, &spec, flags, &array);
 
 	if (r == 0)
 		sharr_detach(array);
 	return r;
+}
+
+static int attach_called(const char *name, unsigned flags)
+{
+	struct sharr *array;
+	int r = sharr_attach(name, flags, &array);
+
+	if (r == 0)
+		sharr_detach(array);
+	return r;
+}
+
+static int create(void)
+{
+	return create_called("new", 0);
 }
 
 static int create_taken(void)
@@ -101,22 +116,12 @@ static int create_taken(void)
 
 static int create_in_group(void)
 {
-	struct sharr *array;
-	int r = sharr_create("group/new", &spec, SHARR_SPARSE, &array);
-
-	if (r == 0)
-		sharr_detach(array);
-	return r;
+	return create_called("group/new", SHARR_SPARSE);
 }
 
 static int replace(void)
 {
-	struct sharr *array;
-	int r = sharr_create("old", &spec, SHARR_REPLACE, &array);
-
-	if (r == 0)
-		sharr_detach(array);
-	return r;
+	return create_called("old", SHARR_REPLACE);
 }
 
 static int prepare(void)
@@ -138,22 +143,12 @@ static int put(void)
 
 static int attach(void)
 {
-	struct sharr *array;
-	int r = sharr_attach("old", 0, &array);
-
-	if (r == 0)
-		sharr_detach(array);
-	return r;
+	return attach_called("old", 0);
 }
 
 static int attach_long(void)
 {
-	struct sharr *array;
-	int r = sharr_attach("long", SHARR_READONLY, &array);
-
-	if (r == 0)
-		sharr_detach(array);
-	return r;
+	return attach_called("long", SHARR_READONLY);
 }
 
 static int status(void)
@@ -216,12 +211,7 @@ static int attrs_set(void)
 
 static int ephemeral(void)
 {
-	struct sharr *array;
-	int r = sharr_create("new", &spec, SHARR_EPHEMERAL, &array);
-
-	if (r == 0)
-		sharr_detach(array);
-	return r;
+	return create_called("new", SHARR_EPHEMERAL);
 }
 
 static int attached(void)
