@@ -125,7 +125,7 @@ static bool is_taken(struct fs *fs, struct inode *dir, const char *name)
 	abandoned = file && file->draft && is_abandoned(fs, file);
 	if (abandoned) {
 		draft_drop(file);
-		inode_removed(&fs->inodes, dir, name);
+		inode_discard(&fs->inodes, inode);
 		file_release(fs, file);
 	}
 	if (file)
@@ -177,7 +177,7 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 	if (dir->view)
 		npyview_show_draft(ret_facts);
 	if (rc == 0)
-		rc = inode_lookup(&fs->inodes, dir, name, ret_facts, ret_inode);
+		rc = inode_make_draft(&fs->inodes, dir, name, ret_facts, ret_inode);
 	if (rc == 0) {
 		rc = file_adopt(fs, *ret_inode, fd, draft, ret_file);
 		if (rc < 0)
@@ -434,6 +434,7 @@ bool draft_discard(struct fs *fs, struct inode *inode)
 		if (discarded) {
 			file->draft->state = DRAFT_DROPPED;
 			file->draft->unlinked = true;
+			inode_discard(&fs->inodes, inode);
 		}
 		pthread_mutex_unlock(&file->draft->lock);
 	}
@@ -450,8 +451,6 @@ int draft_unlink(struct fs *fs, struct inode *dir, const char *name, const struc
 	if (rc < 0)
 		return rc;
 	rc = draft_discard(fs, inode) ? 0 : -ENOENT;
-	if (rc == 0)
-		inode_removed(&fs->inodes, dir, name);
 	draft_forget(fs, inode, 1);
 	return rc;
 }
@@ -482,13 +481,33 @@ static int check_target(struct fs *fs, struct inode *to, const char *to_name, un
 	return rc < 0 ? rc : 1;
 }
 
+/* -ENOENT: it has been published since. */
+static int rename_open(struct fs *fs, struct inode *inode, struct inode *to, const char *to_name,
+		       bool replace)
+{
+	struct file *file = file_peek(fs, inode);
+	int rc = -ENOENT;
+
+	if (!file)
+		return rc;
+	if (file->draft) {
+		pthread_mutex_lock(&file->draft->lock);
+		if (file->draft->state != DRAFT_PUBLISHED)
+			rc = inode_rename_draft(&fs->inodes, inode, to, to_name);
+		if (rc == 0)
+			file->draft->replace = replace;
+		pthread_mutex_unlock(&file->draft->lock);
+	}
+	file_release(fs, file);
+	return rc;
+}
+
 int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struct inode *to,
 		 const char *to_name, unsigned flags, const struct client *client,
 		 struct inode *replaced)
 {
 	struct facts facts;
 	struct inode *inode;
-	struct file *file;
 	int rc = draft_lookup(fs, from, from_name, client, &inode, &facts);
 
 	if (rc < 0)
@@ -496,21 +515,8 @@ int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struc
 	rc = check_target(fs, to, to_name, flags, client->uid);
 	if (rc == 0 && replaced && replaced != inode)
 		rc = !draft_discard(fs, replaced); /* it has been published since */
-	file = rc < 0 ? NULL : file_peek(fs, inode);
-	if (file) {
-		pthread_mutex_lock(&file->draft->lock);
-		if (file->draft->state != DRAFT_PUBLISHED) {
-			bool replace = rc > 0;
-
-			rc = inode_rename_draft(&fs->inodes, from, from_name, to, to_name);
-			if (rc == 0)
-				file->draft->replace = replace;
-		} else {
-			rc = -ENOENT;
-		}
-		pthread_mutex_unlock(&file->draft->lock);
-		file_release(fs, file);
-	}
+	if (rc >= 0)
+		rc = rename_open(fs, inode, to, to_name, rc > 0);
 	draft_forget(fs, inode, 1);
-	return rc < 0 ? rc : 0;
+	return rc;
 }

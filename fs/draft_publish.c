@@ -150,6 +150,8 @@ int draft_publish(struct fs *fs, struct file *file)
 	}
 	file->nbytes = nbytes;
 	file->draft->state = DRAFT_PUBLISHED;
+	if (!grown)
+		inode_publish(&fs->inodes, file->inode);
 	if (!grown && facts_of_fd(file->fd, &facts) == 0) {
 		facts.st.st_size = (off_t)nbytes;
 		inode_report(&fs->inodes, file->inode, &facts);

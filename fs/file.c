@@ -279,30 +279,28 @@ bool file_is_open(struct fs *fs, const struct inode *inode)
 	return open;
 }
 
-/* True once, for the last use of a draft; it stays open meanwhile, so that it is found by its name. */
-static bool must_finish(struct fs *fs, struct file *file)
-{
-	bool finish;
-
-	pthread_mutex_lock(&fs->inodes.lock);
-	finish = file->draft && file->uses == 1 && !file->finished;
-	if (finish)
-		file->finished = true;
-	pthread_mutex_unlock(&fs->inodes.lock);
-	return finish;
-}
-
+/*
+ * The last use of a draft publishes it, once; it stays open meanwhile, so that it is found by its
+ * name. Whether this is the last is decided under the lock that takes it back: else each of two could
+ * take the other for it.
+ */
 void file_release(struct fs *fs, struct file *file)
 {
 	struct inode *inode = file->inode;
 	bool last;
 
-	if (must_finish(fs, file))
-		draft_release(fs, file);
 	pthread_mutex_lock(&fs->inodes.lock);
+	if (file->draft && file->uses == 1 && !file->finished) {
+		file->finished = true;
+		pthread_mutex_unlock(&fs->inodes.lock);
+		draft_release(fs, file);
+		pthread_mutex_lock(&fs->inodes.lock);
+	}
 	last = --file->uses == 0;
-	if (last && inode->file == file)
+	if (last && inode->file == file) {
 		inode->file = NULL;
+		inode->drafted = false;
+	}
 	pthread_mutex_unlock(&fs->inodes.lock);
 	if (!last)
 		return;

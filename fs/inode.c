@@ -26,30 +26,39 @@ static size_t bucket_of(const struct inode_table *table, const struct inode *par
 	return (size_t)(hash ^ hash >> 32) & (table->bucket_count - 1);
 }
 
-static struct inode *find(const struct inode_table *table, const struct inode *parent,
-			  const char *name, bool named)
+/* What has, or had, that name, from this one on in its bucket. */
+static struct inode *next_called(struct inode *inode, const struct inode *parent, const char *name)
 {
-	struct inode *inode = table->buckets[bucket_of(table, parent, name)];
-
-	while (inode &&
-	       (inode->named != named || inode->parent != parent || strcmp(inode->name, name)))
+	while (inode && (inode->parent != parent || strcmp(inode->name, name)))
 		inode = inode->next;
 	return inode;
 }
 
+static struct inode *first_called(const struct inode_table *table, const struct inode *parent,
+				  const char *name)
+{
+	return next_called(table->buckets[bucket_of(table, parent, name)], parent, name);
+}
+
 struct inode *inode_find(struct inode_table *table, const struct inode *parent, const char *name)
 {
-	return find(table, parent, name, true);
+	struct inode *inode = first_called(table, parent, name);
+
+	while (inode && (!inode->named || inode->drafted))
+		inode = next_called(inode->next, parent, name);
+	return inode;
 }
 
 bool inode_has_lost(struct inode_table *table, const struct inode *parent, const char *name)
 {
-	bool found;
+	const struct inode *inode;
 
 	pthread_mutex_lock(&table->lock);
-	found = find(table, parent, name, false);
+	inode = first_called(table, parent, name);
+	while (inode && inode->named)
+		inode = next_called(inode->next, parent, name);
 	pthread_mutex_unlock(&table->lock);
-	return found;
+	return inode;
 }
 
 static void link_in(struct inode **list, struct inode *inode)
@@ -191,12 +200,13 @@ void inode_table_deinit(struct inode_table *table)
 static struct inode *find_or_make(struct inode_table *table, struct inode *parent, const char *name,
 				  const struct facts *facts)
 {
-	struct inode *inode = inode_find(table, parent, name);
+	struct inode *before = inode_find(table, parent, name);
+	struct inode *inode = first_called(table, parent, name);
 
-	if (inode && !identity_equal(&inode->id, &facts->id)) {
-		inode->named = false;
-		inode = NULL;
-	}
+	while (inode && !(inode->named && identity_equal(&inode->id, &facts->id)))
+		inode = next_called(inode->next, parent, name);
+	if (before && before != inode)
+		before->named = false;
 	if (!inode)
 		inode = inode_new(table, parent, name, facts);
 	if (inode) {
@@ -410,22 +420,27 @@ int inode_place(struct inode_table *table, struct inode *inode, char **ret_paren
 	return 0;
 }
 
+static bool is_draft_of(const struct inode *inode, pid_t process)
+{
+	return inode->named && inode->drafted && inode->file &&
+	       (process == DRAFT_OF_ANYBODY || inode->file->draft->process == process);
+}
+
 bool inode_find_draft(struct inode_table *table, struct inode *parent, const char *name,
 		      pid_t process, struct inode **ret_inode)
 {
 	struct inode *inode;
-	bool found;
 
 	pthread_mutex_lock(&table->lock);
-	inode = inode_find(table, parent, name);
-	found = inode && inode->file && inode->file->draft &&
-		(process == DRAFT_OF_ANYBODY || inode->file->draft->process == process);
-	if (found)
+	inode = first_called(table, parent, name);
+	while (inode && !is_draft_of(inode, process))
+		inode = next_called(inode->next, parent, name);
+	if (inode)
 		inode->lookups++;
 	pthread_mutex_unlock(&table->lock);
-	if (found)
+	if (inode)
 		*ret_inode = inode;
-	return found;
+	return inode;
 }
 
 int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent,
@@ -507,13 +522,55 @@ void inode_renamed(struct inode_table *table, struct inode *from, const char *fr
 			exchange ? strdup(from_name) : NULL);
 }
 
-int inode_rename_draft(struct inode_table *table, struct inode *from, const char *from_name,
-		       struct inode *to, const char *to_name)
+int inode_make_draft(struct inode_table *table, struct inode *parent, const char *name,
+		     const struct facts *facts, struct inode **ret_inode)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&table->lock);
+	inode = inode_new(table, parent, name, facts);
+	if (inode) {
+		inode->drafted = true;
+		inode->lookups = 1;
+		set_reported(inode, facts);
+	}
+	pthread_mutex_unlock(&table->lock);
+	if (!inode)
+		return -ENOMEM;
+	*ret_inode = inode;
+	return 0;
+}
+
+void inode_publish(struct inode_table *table, struct inode *inode)
+{
+	struct inode *before;
+
+	pthread_mutex_lock(&table->lock);
+	before = inode_find(table, inode->parent, inode->name);
+	if (before)
+		before->named = false;
+	inode->drafted = false;
+	pthread_mutex_unlock(&table->lock);
+}
+
+void inode_discard(struct inode_table *table, struct inode *inode)
+{
+	pthread_mutex_lock(&table->lock);
+	inode->drafted = false;
+	inode->named = false;
+	inode->removed = true;
+	pthread_mutex_unlock(&table->lock);
+}
+
+int inode_rename_draft(struct inode_table *table, struct inode *inode, struct inode *to,
+		       const char *to_name)
 {
 	char *name = strdup(to_name);
 
 	if (!name)
 		return -ENOMEM;
-	rename_in_table(table, from, from_name, to, to_name, name, NULL);
+	pthread_mutex_lock(&table->lock);
+	move(table, inode, to, name);
+	pthread_mutex_unlock(&table->lock);
 	return 0;
 }

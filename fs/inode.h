@@ -40,6 +40,7 @@ struct inode {
 	uint32_t refs;        /* children, and one for an open file */
 	bool named;           /* false: its name is gone, or is another file's now */
 	bool removed;         /* which of the two: the name is gone */
+	bool drafted;         /* open as a draft: it has the name beside what has it in the store */
 	struct file *file;    /* NULL unless open; owned by file.c */
 	struct watch *watch;  /* of a directory; NULL: it is not watched; owned by watch.c */
 	bool listed;          /* the kernel may still keep its name from a listing, for long */
@@ -104,7 +105,7 @@ bool inode_forget(struct inode_table *table, struct inode *inode, uint64_t looku
  */
 size_t inode_numbers(struct inode_table *table, size_t *bucket, uint64_t *numbers, size_t room);
 
-/* Under the lock: the inode of `name` in `parent`, or NULL. */
+/* Under the lock: the inode of what the store has as `name` in `parent`, or NULL. */
 struct inode *inode_find(struct inode_table *table, const struct inode *parent, const char *name);
 
 /* Is there one that had this name before, so that a client may be about to ask for that? */
@@ -142,6 +143,23 @@ int inode_place(struct inode_table *table, struct inode *inode, char **ret_paren
 int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent,
 		     char **ret_name);
 
+/*
+ * Drafts. The store knows nothing of them, so that no look at it, which may have been long ago, tells
+ * what becomes of them and their names.
+ */
+int inode_make_draft(struct inode_table *table, struct inode *parent, const char *name,
+		     const struct facts *facts, struct inode **ret_inode);
+
+/* It has its name in the store now, and who had it before has it no more. */
+void inode_publish(struct inode_table *table, struct inode *inode);
+
+/* It lost its name without ever having been there. */
+void inode_discard(struct inode_table *table, struct inode *inode);
+
+/* Without memory nothing changes. -ENOMEM. */
+int inode_rename_draft(struct inode_table *table, struct inode *inode, struct inode *to,
+		       const char *to_name);
+
 enum { DRAFT_OF_ANYBODY = -1 };
 
 /*
@@ -160,9 +178,5 @@ void inode_removed(struct inode_table *table, struct inode *parent, const char *
  */
 void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
 		   struct inode *to, const char *to_name, bool exchange);
-
-/* Of a draft the name is all there is of it in the store: without memory nothing changes. -ENOMEM. */
-int inode_rename_draft(struct inode_table *table, struct inode *from, const char *from_name,
-		       struct inode *to, const char *to_name);
 
 #endif

@@ -780,6 +780,28 @@ def test_what_was_closed_empty_is_there_for_its_maker_at_once(either):
     assert not wrong
 
 
+def test_what_is_looked_at_while_it_is_closed_is_published(either):
+    """Of the requests that hold it then, whichever comes last publishes it."""
+    name, done = either / "x", threading.Event()
+
+    def look():
+        while not done.is_set():
+            name.exists()
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _ in range(500):
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            os.unlink(name)
+    finally:
+        done.set()
+        for looker in lookers:
+            looker.join()
+    assert os.listdir(either) == []
+
+
 @pytest.mark.parametrize("published", [True, False])
 def test_renamed_over_a_file_that_is_still_being_written(either, store, published):
     """As over any file: it goes on without a name, and never comes back."""
