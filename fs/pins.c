@@ -117,8 +117,8 @@ void pins_deinit(struct pins *pins)
 	pthread_mutex_destroy(&pins->lock);
 }
 
-void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
-		 bool acts)
+void pins_expect(struct pins *pins, pid_t client, const struct inode *inode,
+		 const struct inode *parent, const char *name, bool acts)
 {
 	struct pin_waiting *slot;
 
@@ -132,6 +132,7 @@ void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, co
 	*slot = (struct pin_waiting){
 		.since_ns = now_ns(),
 		.client = client,
+		.inode = inode,
 		.place = place_of(parent, name),
 		.access = acts ? R_OK : 0,
 		.acts = acts,
@@ -194,6 +195,20 @@ bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, c
 		waiting->given_up = true;
 	pthread_mutex_unlock(&pins->lock);
 	return waiting;
+}
+
+bool pins_told(struct pins *pins, pid_t client, const struct inode *inode)
+{
+	const struct pin_waiting *waiting;
+	bool told;
+
+	if (!atomic_load(&pins->used))
+		return false;
+	pthread_mutex_lock(&pins->lock);
+	waiting = find_waiting(pins, client);
+	told = waiting && waiting->inode == inode && !waiting->given_up;
+	pthread_mutex_unlock(&pins->lock);
+	return told;
 }
 
 static bool waits(struct pins *pins, pid_t client, bool end)

@@ -46,8 +46,9 @@ struct pins {
 	atomic_int used;      /* of both arrays */
 	/* A client that was told ESTALE of that place; it has one at most. */
 	struct pin_waiting {
-		int64_t since_ns; /* CLOCK_MONOTONIC; 0: free */
-		pid_t client;     /* a thread */
+		int64_t since_ns;          /* CLOCK_MONOTONIC; 0: free */
+		pid_t client;              /* a thread */
+		const struct inode *inode; /* that was stale; to be compared only */
 		struct pin_place place;
 		int access;    /* R_OK and W_OK: what it will ask for */
 		bool acts;     /* after attributes; else those are all that it wants */
@@ -70,11 +71,11 @@ int pins_init(struct pins *pins, int descriptor_max);
 void pins_deinit(struct pins *pins);
 
 /*
- * The client is about to be told ESTALE of this name. One of 0, which is unknown, gets nothing; one
- * that does not act gets the attributes of what it finds, once.
+ * The client is about to be told ESTALE of this inode, which has this name. One of 0, which is
+ * unknown, gets nothing; one that does not act gets the attributes of what it finds, once.
  */
-void pins_expect(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
-		 bool acts);
+void pins_expect(struct pins *pins, pid_t client, const struct inode *inode,
+		 const struct inode *parent, const char *name, bool acts);
 
 /* What the client that was just told ESTALE wanted: R_OK, unless it is told here, W_OK or both. */
 void pins_set_access(struct pins *pins, pid_t client, int access);
@@ -97,6 +98,12 @@ void pins_miss(struct pins *pins, pid_t client);
  * may want to make it then: pins_end.)
  */
 bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
+
+/*
+ * Was this client told ESTALE of this very inode, and not yet that there is none? Trying again by
+ * names it would have found another one, so it came by a descriptor.
+ */
+bool pins_told(struct pins *pins, pid_t client, const struct inode *inode);
 
 /* Was this client told ESTALE, and has not acted since? */
 bool pins_waits(struct pins *pins, pid_t client);

@@ -353,15 +353,25 @@ static int open_checked(struct fs *fs, struct inode *inode, int pinned_fd, int *
 	return 0;
 }
 
+static int give_up(struct fs *fs, struct inode *dir, pid_t client)
+{
+	CLEANUP_FREE char *name = NULL;
+	struct inode *parent;
+
+	if (inode_last_place(&fs->inodes, dir, &parent, &name) == 0)
+		pins_give_up(&fs->pins, client, parent, name);
+	return -ENOENT;
+}
+
 static int expect(struct fs *fs, struct inode *inode, pid_t client, bool acts)
 {
 	CLEANUP_FREE char *name = NULL;
 	struct inode *parent;
 
 	if (inode->root) /* whatever the client looks up on its way is held for it */
-		pins_expect(&fs->pins, client, inode, "", acts);
+		pins_expect(&fs->pins, client, inode, inode, "", acts);
 	else if (inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
-		pins_expect(&fs->pins, client, parent, name, acts);
+		pins_expect(&fs->pins, client, inode, parent, name, acts);
 	return -ESTALE;
 }
 
@@ -418,11 +428,15 @@ static int facts_of_file(struct fs *fs, struct file *file, struct facts *ret_fac
 
 static int facts_of_place(struct fs *fs, struct inode *inode, pid_t client, struct facts *ret_facts)
 {
-	int pinned_fd = pins_take(&fs->pins, client, &inode->id, PINS_ATTRIBUTES);
+	bool told = inode->directory && pins_told(&fs->pins, client, inode);
+	int pinned_fd = told ? -1 : pins_take(&fs->pins, client, &inode->id, PINS_ATTRIBUTES);
 	CLEANUP_FD int fd = -1;
 	int rc = open_checked(fs, inode, pinned_fd, &fd, ret_facts);
 
-	return rc == -ESTALE ? expect(fs, inode, client, client_will_act(client)) : rc;
+	if (rc != -ESTALE)
+		return rc;
+	return told ? give_up(fs, inode, client)
+		    : expect(fs, inode, client, client_will_act(client));
 }
 
 int store_facts(struct fs *fs, struct inode *inode, pid_t client, struct facts *ret_facts)
