@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "ephemeral.h"
 #include "error.h"
 #include "info.h"
+#include "known.h"
+#include "list.h"
 #include "name.h"
 #include "open.h"
 #include "sharr.h"
@@ -24,7 +27,8 @@ struct listing {
 	size_t group_bytes; /* of the group and its slash, which name starts with */
 	void *payload;      /* owned, for info_fill; grows */
 	size_t payload_bytes;
-	int (*fn)(const struct sharr_info *info, void *userdata);
+	struct known known; /* of the directory, if it is not in a mount */
+	list_fn *fn;
 	void *userdata;
 };
 
@@ -32,6 +36,7 @@ static int tell(struct listing *listing, const struct opened *opened)
 {
 	size_t bytes = info_payload_bytes(listing->name, &opened->meta);
 	struct sharr_info info;
+	uint64_t serial = 0;
 
 	if (bytes > listing->payload_bytes) {
 		void *larger = realloc(listing->payload, bytes + 256);
@@ -42,7 +47,24 @@ static int tell(struct listing *listing, const struct opened *opened)
 		listing->payload_bytes = bytes + 256;
 	}
 	info_fill(listing->name, &opened->meta, &opened->st, listing->payload, &info);
-	return listing->fn(&info, listing->userdata);
+	if (!listing->in_mount)
+		serial = known_keep(&listing->known, &opened->st, &info);
+	return listing->fn(&info, serial, listing->userdata);
+}
+
+/* The array of that entry, if it still is what the last listing found; it is found again. */
+static const struct known_array *find_known(struct listing *listing, const struct dirent *entry)
+{
+	struct known_array *array =
+		listing->in_mount ? NULL : known_find(&listing->known, entry->d_ino);
+	struct stat st;
+
+	if (!array || fstatat(listing->dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_dev != listing->known.dev || !known_is(array, &st) ||
+	    strcmp(array->info.name, listing->name) != 0)
+		return NULL;
+	known_found(&listing->known, array);
+	return array;
 }
 
 /*
@@ -71,6 +93,7 @@ static bool is_hidden_by_the_store(const struct listing *listing, const char *na
 
 static int visit(struct listing *listing, const struct dirent *entry)
 {
+	const struct known_array *known;
 	struct opened opened;
 	int r;
 
@@ -79,13 +102,15 @@ static int visit(struct listing *listing, const struct dirent *entry)
 	    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) ||
 	    is_hidden_by_the_store(listing, entry->d_name))
 		return 0;
+	strcpy(listing->name + listing->group_bytes, entry->d_name);
+	known = find_known(listing, entry);
+	if (known)
+		return listing->fn(&known->info, known->serial, listing->userdata);
 	r = open_array_at(listing->dir, entry->d_name, O_RDONLY, listing->in_mount, &opened);
 	if (r < 0)
 		return open_is_fatal(r) ? name_explain_limits("the store", r) : 0;
-	if (!ephemeral_is_leftover(listing->dir, entry->d_name, &opened)) {
-		strcpy(listing->name + listing->group_bytes, entry->d_name);
+	if (!ephemeral_is_leftover(listing->dir, entry->d_name, &opened))
 		r = tell(listing, &opened);
-	}
 	opened_deinit(&opened);
 	return r;
 }
@@ -109,11 +134,18 @@ static int visit_all(struct listing *listing, DIR *dir)
 /* The descriptor is the stream's from then on. */
 static int list_directory(struct listing *listing, int *fd, DIR **ret_dir)
 {
+	int r;
+
 	*ret_dir = fdopendir(*fd);
 	if (!*ret_dir)
 		return -errno;
 	listing->dir = steal_fd(fd);
-	return visit_all(listing, *ret_dir);
+	if (listing->in_mount)
+		return visit_all(listing, *ret_dir);
+	known_begin(&listing->known, listing->dir);
+	r = visit_all(listing, *ret_dir);
+	known_end(&listing->known, r == 0);
+	return r;
 }
 
 /* The store, and behind it what the mount of another one has beside it. */
@@ -137,8 +169,7 @@ static int list_all(struct listing *listing, const char *group)
 	return list_directory(listing, &other, &other_dir);
 }
 
-int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void *userdata),
-	       void *userdata)
+int list_each(const char *group, list_fn *fn, void *userdata)
 {
 	CLEANUP_FREE char *name = NULL;
 	struct listing listing = {.before = -1, .fn = fn, .userdata = userdata};
@@ -151,4 +182,24 @@ int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void 
 	r = list_all(&listing, group);
 	free(listing.payload);
 	return r;
+}
+
+struct plain {
+	int (*fn)(const struct sharr_info *info, void *userdata);
+	void *userdata;
+};
+
+static int tell_plain(const struct sharr_info *info, uint64_t serial, void *userdata)
+{
+	const struct plain *plain = userdata;
+
+	return plain->fn(info, plain->userdata);
+}
+
+int sharr_list(const char *group, int (*fn)(const struct sharr_info *info, void *userdata),
+	       void *userdata)
+{
+	struct plain plain = {fn, userdata};
+
+	return list_each(group, tell_plain, &plain);
 }

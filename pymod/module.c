@@ -4,10 +4,10 @@
  * state is the module's own. There is no m_clear: arrays that a garbage collection frees late still
  * want to attach and delete in their __del__, and nothing in the state refers back to the module.
  *
- * Nothing relies on the GIL. The state is set at import and only read then, but for
- * two dicts, to which entries are added by one call of the dict itself and which never lose one
- * (pydtype.c). An
- * owner does not change while it lives, but for an atomic flag (pyowner.h). Arguments are borrowed
+ * Nothing relies on the GIL. The state is set at import and only read then, but for two dicts, to
+ * which entries are added by one call of the dict itself and which never lose one (pydtype.c), and
+ * for what list() keeps, which is taken and put back by atomic exchanges (pylist.c). An owner does not
+ * change while it lives, but for an atomic flag (pyowner.h). Arguments are borrowed
  * from the tuple and the dict of this call; what is found in an object of the caller's is a
  * reference of its own. libsharr takes care of itself.
  */
@@ -22,6 +22,7 @@
 #include "pyattrs.h"
 #include "pycreate.h"
 #include "pyerror.h"
+#include "pylist.h"
 #include "pylisting.h"
 #include "pyowner.h"
 #include "pyreap.h"
@@ -97,7 +98,7 @@ static PyMethodDef module_methods[] = {
 	{"create", WITH_KEYWORDS(pycreate_create), DOC_CREATE},
 	{"attach", WITH_KEYWORDS(pyattach_attach), DOC_ATTACH},
 	{"delete", WITH_KEYWORDS(pyattach_delete), DOC_DELETE},
-	{"list", WITH_KEYWORDS(pylisting_list), DOC_LIST},
+	{"list", WITH_KEYWORDS(pylist_list), DOC_LIST},
 	{"info", WITH_KEYWORDS(pylisting_info), DOC_INFO},
 	{"put", WITH_KEYWORDS(pycreate_put), DOC_PUT},
 	{"copy", WITH_KEYWORDS(pyattach_copy), DOC_COPY},

@@ -96,89 +96,6 @@ PyObject *pylisting_info_type_new(void)
 	return (PyObject *)PyStructSequence_NewType(&desc);
 }
 
-/*
- * What sharr_list tells, kept in one block until the GIL is held again: a record, its shape, then
- * its three strings, padded to eight bytes.
- */
-struct record {
-	struct sharr_info info; /* its pointers are of no meaning here */
-	size_t name_bytes;      /* NUL included, like the next two */
-	size_t dtype_bytes;
-	size_t dtype_name_bytes;
-	size_t bytes; /* of all */
-};
-
-struct records {
-	char *block; /* owned */
-	size_t used;
-	size_t capacity;
-	Py_ssize_t count;
-};
-
-static int records_reserve(struct records *records, size_t bytes)
-{
-	size_t capacity = records->capacity ? records->capacity : 4096;
-	char *block;
-
-	while (capacity - records->used < bytes)
-		capacity *= 2;
-	if (capacity == records->capacity)
-		return 0;
-	block = realloc(records->block, capacity);
-	if (!block)
-		return -ENOMEM;
-	records->block = block;
-	records->capacity = capacity;
-	return 0;
-}
-
-/* Called without the GIL. */
-static int records_add(const struct sharr_info *info, void *userdata)
-{
-	struct records *records = userdata;
-	struct record record = {
-		.info = *info,
-		.name_bytes = strlen(info->name) + 1,
-		.dtype_bytes = strlen(info->dtype) + 1,
-		.dtype_name_bytes = strlen(info->dtype_name) + 1,
-	};
-	size_t shape_bytes = sizeof(int64_t) * (size_t)info->ndim;
-	char *at;
-
-	record.bytes = sizeof(record) + shape_bytes + record.name_bytes + record.dtype_bytes +
-		       record.dtype_name_bytes;
-	record.bytes = (record.bytes + 7) & ~(size_t)7;
-	if (records_reserve(records, record.bytes) < 0)
-		return -ENOMEM;
-	at = records->block + records->used;
-	memcpy(at, &record, sizeof(record));
-	at += sizeof(record);
-	if (shape_bytes)
-		memcpy(at, info->shape, shape_bytes);
-	at += shape_bytes;
-	memcpy(at, info->name, record.name_bytes);
-	memcpy(at + record.name_bytes, info->dtype, record.dtype_bytes);
-	memcpy(at + record.name_bytes + record.dtype_bytes, info->dtype_name,
-	       record.dtype_name_bytes);
-	records->used += record.bytes;
-	records->count++;
-	return 0;
-}
-
-/* The next record, with its pointers put right, and the offset moved on. */
-static struct sharr_info *records_next(struct records *records, size_t *offset)
-{
-	struct record *record = (struct record *)(records->block + *offset);
-	char *at = (char *)(record + 1);
-
-	record->info.shape = (const int64_t *)at;
-	record->info.name = at + sizeof(int64_t) * (size_t)record->info.ndim;
-	record->info.dtype = record->info.name + record->name_bytes;
-	record->info.dtype_name = record->info.dtype + record->dtype_bytes;
-	*offset += record->bytes;
-	return &record->info;
-}
-
 /* Put `value`, which is given away, into a struct sequence; false if it is NULL. */
 static int set(PyObject *sequence, int field, PyObject *value)
 {
@@ -201,7 +118,7 @@ static PyObject *order_text(const struct sharr_info *info)
 	return PyUnicode_FromString(info->order == 'F' ? "F" : "C");
 }
 
-static PyObject *desc_new(struct pystate *state, const struct sharr_info *info)
+PyObject *pylisting_desc_new(struct pystate *state, const struct sharr_info *info)
 {
 	PyObject *dtype = pydtype_of_array(state, info);
 	PyObject *desc = dtype ? PyStructSequence_New((PyTypeObject *)state->desc_type) : NULL;
@@ -219,43 +136,6 @@ static PyObject *desc_new(struct pystate *state, const struct sharr_info *info)
 		return desc;
 	Py_DECREF(desc);
 	return NULL;
-}
-
-static PyObject *descs_new(struct pystate *state, struct records *records)
-{
-	PyObject *tuple = PyTuple_New(records->count);
-	PyObject *desc;
-	size_t offset = 0;
-
-	for (Py_ssize_t i = 0; tuple && i < records->count; i++) {
-		desc = desc_new(state, records_next(records, &offset));
-		if (desc)
-			PyTuple_SetItem(tuple, i, desc);
-		else
-			Py_CLEAR(tuple);
-	}
-	return tuple;
-}
-
-PyObject *pylisting_list(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-	static const struct pyargs_spec spec = {"list", 1, 0, {"group", NULL}};
-	struct pystate *state = pystate_of(module);
-	struct records records = {NULL, 0, 0, 0};
-	struct pyname group = {NULL, NULL, NULL, NULL};
-	PyObject *values[PYARGS_MAX], *result;
-	int r;
-
-	if (pyargs_bind(&spec, args, kwargs, values) < 0)
-		return NULL;
-	if (values[0] && values[0] != Py_None && pyname_init(state, values[0], &group) < 0)
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS r = sharr_list(group.text, records_add, &records);
-	Py_END_ALLOW_THREADS result =
-		r < 0 ? pyerror_raise(state, r, group.given) : descs_new(state, &records);
-	pyname_deinit(&group);
-	free(records.block);
-	return result;
 }
 
 /* The processes that map an array. */

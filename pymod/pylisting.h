@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* list() and info(), and the types of what they return: ArrayDesc and ArrayInfo. */
+/* info(), and what it and list() return: ArrayInfo and ArrayDesc. */
 #ifndef PYMOD_PYLISTING_H
 #define PYMOD_PYLISTING_H
 
@@ -9,8 +9,10 @@
 PyObject *pylisting_desc_type_new(void);
 PyObject *pylisting_info_type_new(void);
 
-/* The module's functions. */
-PyObject *pylisting_list(PyObject *module, PyObject *args, PyObject *kwargs);
+/* An ArrayDesc, a new reference. */
+PyObject *pylisting_desc_new(struct pystate *state, const struct sharr_info *info);
+
+/* The module's function. */
 PyObject *pylisting_info(PyObject *module, PyObject *args, PyObject *kwargs);
 
 #endif

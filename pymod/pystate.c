@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pystate.h"
 
+#include "pylist.h"
 #include "pylisting.h"
 #include "pyowner.h"
 #include "pysync.h"
@@ -88,4 +89,5 @@ void pystate_deinit(struct pystate *state)
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
 		Py_CLEAR(*objects[i]);
+	pylist_forget(atomic_exchange(&state->listed, NULL));
 }

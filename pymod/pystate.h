@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the module keeps as long as it lives: objects that every call needs and that would cost a
- * look-up each time. All but two dicts is set once at import and only read then, so that no lock is
+ * look-up each time. All but two dicts and one pointer is set once at import and only read then, so that no lock is
  * needed with or without the GIL.
  */
 #ifndef PYMOD_PYSTATE_H
 #define PYMOD_PYSTATE_H
 
 #include "python.h"
+
+#include <stdatomic.h>
+
+struct pylist_items;
 
 struct pystate {
 	PyObject *owner_type; /* SharedArray.map_owner */
@@ -32,6 +36,8 @@ struct pystate {
 	PyObject *str_array_struct, *str_base, *str_c_contiguous, *str_dtype, *str_f;
 	PyObject *str_f_contiguous, *str_flags, *str_obj, *str_shape, *str_type, *str_writeable;
 	PyObject *zero; /* 0 */
+
+	_Atomic(struct pylist_items *) listed; /* what list() has kept; NULL: nothing */
 };
 
 static inline struct pystate *pystate_of(PyObject *module)

@@ -375,8 +375,8 @@ def listing_rows(crowd: Store, mount: Mount) -> list[Row]:
             "",
             5,
             floor=files,
-            why="Each file is opened and read each time, which is the floor: what was found is not "
-            "kept, so that it is never that of a file which has changed.",
+            why="Each file is asked for its ctime, which tells whether it has changed; the floor "
+            "opens and reads each.",
         ),
         Row(
             f"first ls -l of {ARRAYS_LISTED}, mount : store",

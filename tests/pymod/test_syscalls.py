@@ -5,11 +5,13 @@ and here it can only shrink."""
 from __future__ import annotations
 
 import sys
+import time
 
 import numpy as np
 import pytest
 from support.build import ROOT, native_environment, python_environment
 from support.counting import system_calls
+from support.wait import wait_for
 
 WORKER = ROOT / "tests" / "bench" / "worker.py"
 
@@ -43,6 +45,14 @@ def check(calls: dict[str, float], most: int) -> None:
 def test_directly(sa, store, row, name):
     sa.put("x", np.ones(8192))
     check(counted(row, name, SHARR_STORE=str(store), SHARR_VIA="shm"), DIRECTLY[row, name])
+
+
+def test_list_again(sa, store):
+    """One for each array that has not changed, and ten for their directory."""
+    for i in range(100):
+        sa.put(f"x{i}", [i])
+    wait_for(lambda: time.time() - sa.info("x99").created > 2.1)
+    check(counted("list", "", SHARR_STORE=str(store)), 100 + 10)
 
 
 @pytest.mark.passthrough
