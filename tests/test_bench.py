@@ -24,8 +24,9 @@ def page(monkeypatch, tmp_path):
         report.Result(rows.Row("kept", 0.9, [], [], at_least=True), None, 1, 1, 1.0),
     ]
     counts = [report.Count(rows.COUNTED[0], {"open": 2.0}, {"open": 1.0, "mmap": 0.5}, 9.0, 7.0)]
-    grown = [report.Growth(1000, 2e4, 5e3, 3e4, 400.4)]
-    report.write(tmp_path, results, counts, grown)
+    by_number = [report.Growth(10**n, {"create": 2e4, "list": 5e3}, 2**20 * n) for n in (0, 3)]
+    by_size = [report.Growth(1024, {"create": 2e5}, -1)]
+    report.write(tmp_path, results, counts, [by_number, by_size])
     return (tmp_path / "bench.md").read_text()
 
 
@@ -33,12 +34,14 @@ def test_page_has_a_line_for_each_row(page):
     assert "| quick : slow |  | 8.00 µs | 2.00 µs | 0.25 | ≤ 0.50 |\n" in page
     assert "| slow : quick | 5.00 ns | 2.00 ms | 8.00 s | 4.00 | ≤ 2.00, **missed** |\n" in page
     assert "| kept |  | 1.00 ns | 1.00 ns | 1.00 | ≥ 0.90 |\n" in page
-    assert "| 1,000 | 20.0 µs | 5.0 µs | 30.0 µs | 400 bytes |\n" in page
+    assert "| arrays | create | list | daemon's memory |\n|--:|--:|--:|--:|\n| 1 |" in page
+    assert "| 1,000 | 20.0 µs | 5.00 µs | 3.0 MiB |\n" in page
+    assert "| 1,024 | 200 µs | -0.0 MiB |\n" in page
     assert "| attach + detach | 2 | 1.5 | open 1, mmap 0.5 | 9 | 7 |\n" in page
 
 
 def test_what_is_missed_has_its_floor_and_reason(page):
-    (missed,) = re.findall(r"^- (.*)$", page, re.M)
+    (missed,) = re.findall(r"^- (\*.*)$", page, re.M)
     assert missed == "**slow : quick**: 4.00, goal ≤ 2.00 (8.00 s, floor 5.00 ns). So."
 
 
@@ -46,6 +49,7 @@ def test_nothing_of_the_page_is_run(page):
     assert [bool(block.reason) for block in blocks_of(page)] == [True]
 
 
-def test_picture_is_there_and_small(page, tmp_path):
-    assert (tmp_path / "bench.svg").stat().st_size < 100_000
-    assert "(bench.svg)" in page
+@pytest.mark.parametrize("picture", ["bench.svg", "bench-number.svg", "bench-size.svg"])
+def test_pictures_are_there_and_small(page, tmp_path, picture):
+    assert (tmp_path / picture).stat().st_size < 100_000
+    assert f"({picture})" in page

@@ -31,8 +31,6 @@ from support.counting import instructions, system_calls
 from support.mount import Mount
 from support.namespace import with_mounts
 
-BENCH_LIFE_S = 3600  # of its daemons
-
 
 class Bench:
     def __init__(self, store: Store) -> None:
@@ -43,8 +41,7 @@ class Bench:
         environment["SHARR_STORE"] = str(self.store)
         if ours:
             environment["PYTHONPATH"] = str(PYMOD)
-            # The original lies in that environment as well, of which the import warns.
-            environment["PYTHONWARNINGS"] = "ignore:SharedArray is that of sharr"
+            environment.update(growth.HUSHED)
         return environment
 
     def placed(self, command: list) -> list:
@@ -95,12 +92,20 @@ def make(store: Store, *shapes: tuple[str, int]) -> None:
         sa.create(name, elements)[:] = 1.0
 
 
-def measure_growth(area: Path, quick: bool) -> list[growth.Growth]:
+def measure_growth(area: Path, quick: bool) -> list[list[growth.Growth]]:
+    """By the number of arrays, and by their size."""
+    numbers = growth.NUMBERS[3:5] if quick else growth.NUMBERS
+    sizes = growth.SIZES[:4] if quick else growth.SIZES
     measured = []
-    print(growth.HEADING)
-    for number in growth.NUMBERS[: 2 if quick else None]:
-        measured.append(growth.measure(area, number))
-        print(measured[-1].line(), flush=True)
+    for what, counts, measure in (
+        ("for one of so many arrays", numbers, growth.of_number),
+        ("for an array of so many bytes", sizes, growth.of_size),
+    ):
+        print(what)
+        measured.append([])
+        for count in counts:
+            measured[-1].append(measure(area, count))
+            print(measured[-1][-1].line(), flush=True)
     return measured
 
 
@@ -140,7 +145,7 @@ def main() -> int:
         make(store, ("x", 10_000), ("c64", 2**13), ("c1m", 2**17), ("c4m", 2**19), ("big", 2**25))
         make(store, ("event", 8), ("event2", 8))
         make(crowd, *((f"a{i}", 100) for i in range(ARRAYS_LISTED)))
-        mounts = [Mount(of, area, life_s=BENCH_LIFE_S) for of in (store, crowd)]
+        mounts = [Mount(of, area, life_s=growth.MOUNT_LIFE_S) for of in (store, crowd)]
         print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
         print(report.HEADING)
         for of, row in all_rows(store, huge, crowd, mounts):
@@ -152,7 +157,7 @@ def main() -> int:
             if wanted(of.what):
                 counts.append(Bench(store).count(of, by_valgrind))
                 print(counts[-1].line(), flush=True)
-        grown = measure_growth(area, arguments.quick) if wanted("growth") else []
+        grown = measure_growth(area, arguments.quick) if wanted("growth") else [[], []]
         if not arguments.rows and not arguments.quick:
             report.write(ROOT / "docs", results, counts, grown)
     finally:

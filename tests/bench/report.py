@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from support.build import SHARRFS
 PACKAGES = ("numpy", "SharedArray", "joblib", "pyarrow")
 HEADING = f"{'what (µs)':<48}{'floor':>12}{'peer':>12}{'sharr':>12}{'ratio':>9}  goal"
 PICTURE = "bench.svg"
+BY_NUMBER_PICTURE = "bench-number.svg"
+BY_SIZE_PICTURE = "bench-size.svg"
+MARKERS = "osDv^x"
 
 PAGE = """\
 # Measured
@@ -46,14 +50,30 @@ ratio is that of speeds.
 |---|--:|--:|--:|--:|---|
 {table}
 
-## From 1,000 arrays to 100,000
+## From one array to a million
 
-What one of them takes when so many are made, listed, and listed for the first time through a mount,
-and what the daemon keeps of it then.
+What one of them takes when there are so many. The daemon's memory is what it has more after the
+first `ls -l` of its mount.
 
-| arrays | create | list | first `ls -l`, mount | daemon's memory |
-|--:|--:|--:|--:|--:|
-{grown}
+![Time for one of so many arrays]({by_number_picture})
+
+{by_number}
+
+## From a KiB to 8 GiB
+
+![Time for an array of so many bytes]({by_size_picture})
+
+{by_size}
+
+## Limits of the kernel
+
+- `vm.max_map_count` (65,530 by default): so many arrays a process can have attached at once, less
+  its other maps. attach() says so then.
+- `RLIMIT_NOFILE`: an attached array needs no descriptor, but for an ephemeral one. The daemon has
+  one for each array that is open through the mount, and says ENFILE where there are no more.
+- `fs.inotify.max_user_watches`: the daemon takes one for each directory that is listed. Without it
+  `ls -l` asks for each array every time.
+- The store's own: size and `nr_inodes` of a tmpfs, which `df` and `df -i` tell.
 
 ## What is missed
 
@@ -167,8 +187,9 @@ def versions() -> dict[str, str]:
     return dict(words)
 
 
-def draw(results: list[Result], path: Path) -> None:
-    """A bar from 1, where both sides are equal, to the ratio; the goal is a mark on its row."""
+@contextmanager
+def picture(path: Path, height: float):
+    """The axes to draw on. Nothing in the file depends on when or where it was drawn."""
     with tempfile.TemporaryDirectory() as caches:
         os.environ["MPLCONFIGDIR"] = caches
         import matplotlib as mpl
@@ -177,7 +198,16 @@ def draw(results: list[Result], path: Path) -> None:
         mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "sharr", "font.size": 9})
         from matplotlib import pyplot as plt
 
-        figure, axes = plt.subplots(figsize=(9, 0.8 + 0.27 * len(results)))
+        figure, axes = plt.subplots(figsize=(9, height))
+        yield axes
+        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
+    path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
+
+
+def draw(results: list[Result], path: Path) -> None:
+    """A bar from 1, where both sides are equal, to the ratio; the goal is a mark on its row."""
+    with picture(path, 0.8 + 0.27 * len(results)) as axes:
         places = range(len(results))
         for met, colour, hatch in ((True, "0.75", ""), (False, "white", "////")):
             chosen = [(place, r) for place, r in zip(places, results) if r.met == met]
@@ -210,16 +240,51 @@ def draw(results: list[Result], path: Path) -> None:
         axes.invert_yaxis()
         axes.set_xlabel("ratio of sharr to its peer")
         axes.legend(loc="lower left", fontsize=8)
-        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-        plt.close(figure)
-    path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
 
 
-def write(folder: Path, results: list[Result], counts: list[Count], grown: list[Growth]) -> None:
-    """bench.md and its picture. The picture comes first: a page without one would be half of it."""
+def draw_growth(grown: list[Growth], path: Path, along: str) -> None:
+    """A line for each operation, told apart by its marks, and one for the daemon's memory."""
+    counts = [one.count for one in grown]
+    with picture(path, 4) as axes:
+        for marker, what in zip(MARKERS, grown[0].times_ns):
+            times = [one.times_ns[what] / 1e3 for one in grown]
+            axes.plot(counts, times, f"k-{marker}", markersize=5, linewidth=0.8, label=what)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel(along)
+        axes.set_ylabel("µs")
+        axes.grid(color="0.9")
+        memory = axes.twinx()
+        mib = [max(one.daemon_bytes, 0) / 2**20 for one in grown]
+        memory.plot(counts, mib, ":", color="0.4", label="daemon's memory (right)")
+        memory.set_ylabel("MiB")
+        memory.set_ylim(bottom=0)
+        lines = [*axes.get_lines(), *memory.get_lines()]
+        axes.legend(lines, [line.get_label() for line in lines], loc="upper left", fontsize=8)
+
+
+def growth_table(grown: list[Growth], first: str) -> str:
+    names = list(grown[0].times_ns)
+    lines = [
+        f"| {first} | {' | '.join(names)} | daemon's memory |",
+        "|--:" * (len(names) + 2) + "|",
+    ]
+    for one in grown:
+        times = " | ".join(readable(one.times_ns[name]) for name in names)
+        lines.append(f"| {one.count:,} | {times} | {one.daemon_bytes / 2**20:.1f} MiB |")
+    return "\n".join(lines)
+
+
+def write(
+    folder: Path, results: list[Result], counts: list[Count], grown: list[list[Growth]]
+) -> None:
+    """bench.md and its pictures. They come first: a page without one would be half of it."""
     found = versions()
     original = found.pop("SharedArray")
+    by_number, by_size = grown
     draw(results, folder / PICTURE)
+    draw_growth(by_number, folder / BY_NUMBER_PICTURE, "arrays")
+    draw_growth(by_size, folder / BY_SIZE_PICTURE, "bytes")
     page = PAGE.format(
         machine=machine(),
         kernel=f"{platform.system()} {platform.release()}",
@@ -229,7 +294,10 @@ def write(folder: Path, results: list[Result], counts: list[Count], grown: list[
         many=MANY,
         picture=PICTURE,
         table="\n".join(result.of_table() for result in results),
-        grown="\n".join(one.of_table() for one in grown),
+        by_number=growth_table(by_number, "arrays"),
+        by_size=growth_table(by_size, "bytes"),
+        by_number_picture=BY_NUMBER_PICTURE,
+        by_size_picture=BY_SIZE_PICTURE,
         missed="\n".join(r.of_missed() for r in results if not r.met) or "Nothing.",
         counts="\n".join(count.of_table() for count in counts),
     )

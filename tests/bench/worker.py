@@ -153,6 +153,25 @@ def create_many(name, count):
     return (time.perf_counter_ns() - start) / count
 
 
+def size_fill(name, nbytes):
+    """It stays, of so many bytes: ns to make and fill it."""
+    start = time.perf_counter_ns()
+    sa.create(name, nbytes // 8)[:] = 1
+    return time.perf_counter_ns() - start
+
+
+def size_create(name, nbytes):
+    def step():
+        sa.create(name, nbytes // 8)
+        sa.delete(name)
+
+    return timed(step, max(1, min(500, (1 << 30) // nbytes)))
+
+
+def size_read(name, count):
+    return timed(lambda: sa.attach(name).sum(), count)
+
+
 def put(elements):
     source = np.arange(elements, dtype=float)
 
@@ -312,6 +331,9 @@ ROWS = {
     "big_fill": big_fill,
     "touch_all": touch_all,
     "create_many": create_many,
+    "size_fill": size_fill,
+    "size_create": size_create,
+    "size_read": size_read,
     "put_small": put(10_000),
     "put_big": put(1 << 23),
     "copy": copy,
