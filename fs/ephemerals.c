@@ -76,6 +76,7 @@ static int open_ephemeral(struct ephemerals *ephemerals, int dirfd, const char *
 		return rc;
 	ret_opened->fd = steal_fd(&fd);
 	ret_opened->in_mount = false;
+	ret_opened->map = NULL;
 	if (ephemeral_is(ret_opened))
 		return 0;
 	opened_deinit(ret_opened);
