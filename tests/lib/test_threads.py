@@ -10,8 +10,8 @@ import threading
 import pytest
 from lib.clib import READONLY, REPLACE, Array
 from support.build import BUILD, ROOT, native_environment
-from support.require import lacking
 from support.source import public_declarations
+from support.tsan import fixed_addresses, tsan_program
 
 
 def run_threads(program, store, rounds):
@@ -31,18 +31,9 @@ def test_16_threads_do_everything_at_once(store):
 
 
 @pytest.mark.release_only
-def test_thread_sanitizer_is_content(area, store):
-    program = area / "threads"
-    twins = set((ROOT / "lib").glob("*_portable.c"))
-    sources = sorted(set((ROOT / "lib").glob("*.c")) - twins)
-    sources.append(ROOT / "tests" / "lib" / "threads.c")
-    options = ["-std=c11", "-g", "-O1", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-pthread"]
-    command = ["gcc", "-fsanitize=thread", *options, f"-I{ROOT}/lib", *sources, "-o", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "cannot find" in done.stderr:
-        lacking("tsan", f"no ThreadSanitizer here: {done.stderr}")
-    assert done.returncode == 0, done.stderr
-    run_threads(program, store, 60)
+def test_thread_sanitizer_is_content(store):
+    with fixed_addresses():
+        run_threads(tsan_program("tests/lib/threads"), store, 500)
 
 
 def test_threads_make_every_call():
