@@ -4,6 +4,8 @@
  * same after composing it anew. The first byte says how much longer the file is than what is seen of it.
  */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "bytes.h"
 #include "format.h"
@@ -34,6 +36,22 @@ static void check_composed(const struct format_meta *meta)
 	free(bytes);
 }
 
+/* Of the file itself, of which more can be seen: what is before the input are zeros. */
+static void check_read(const uint8_t *end, size_t bytes, uint64_t file_bytes)
+{
+	int fd = memfd_create("tail", MFD_CLOEXEC);
+	struct format_meta meta;
+
+	REQUIRE(fd >= 0 && ftruncate(fd, (off_t)file_bytes) == 0);
+	REQUIRE(pwrite(fd, end, bytes, (off_t)(file_bytes - bytes)) == (ssize_t)bytes);
+	if (format_read(fd, file_bytes, &meta) == 0) {
+		REQUIRE(meta.nbytes <= file_bytes && format_map_bytes(&meta) <= file_bytes);
+		check_composed(&meta);
+		format_meta_release(&meta);
+	}
+	close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct format_meta meta;
@@ -43,6 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	file_bytes = size - 1 + ((uint64_t)data[0] << (data[0] & 31));
+	check_read(data + 1, size - 1, file_bytes);
+	if (size > FORMAT_BLOCK_BYTES && format_is_block(data + 1))
+		REQUIRE(memcmp(data + 1, "sharr", 5) == 0);
 	if (format_parse(data + 1, size - 1, file_bytes, &meta) < 0)
 		return 0;
 	REQUIRE(meta.nbytes <= file_bytes && format_map_bytes(&meta) <= file_bytes);

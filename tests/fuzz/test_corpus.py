@@ -14,12 +14,13 @@ TARGETS = sorted(path.name for path in CORPUS.iterdir())
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_replay(target):
+def test_replay(area, target):
     files = sorted((CORPUS / target).iterdir())
     assert files
     program = BUILD / "tests" / "fuzz" / f"replay_{target}"
+    environment = native_environment(TMPDIR=str(area))
     done = subprocess.run(
-        [program, *files], capture_output=True, text=True, env=native_environment(), check=False
+        [program, *files], capture_output=True, text=True, env=environment, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
