@@ -37,9 +37,13 @@ static struct sharr *describe(const char *name, const struct stat *st,
 int array_new(const char *name, int fd, const struct stat *st, const struct format_meta *meta,
 	      bool readonly, struct sharr **ret_array)
 {
-	CLEANUP_FREE struct sharr *array = describe(name, st, meta, readonly);
-	int r = array ? map_file(fd, array->mapped, readonly, &array->data) : -ENOMEM;
+	CLEANUP_FREE struct sharr *array = NULL;
+	int r = map_check(format_map_bytes(meta));
 
+	if (r < 0)
+		return r;
+	array = describe(name, st, meta, readonly);
+	r = array ? map_file(fd, array->mapped, readonly, &array->data) : -ENOMEM;
 	if (r == 0)
 		*ret_array = steal_ptr(array);
 	return r;
@@ -160,8 +164,11 @@ int sharr_copy_to(const char *name,
 
 	if (r < 0)
 		return r;
-	r = place(info, userdata, &buffer);
-	error_clear(); /* `place` may have called anything */
+	r = map_check(info->nbytes);
+	if (r == 0) {
+		r = place(info, userdata, &buffer);
+		error_clear(); /* `place` may have called anything */
+	}
 	if (r == 0)
 		r = whole_pread(opened.fd, buffer, (size_t)info->nbytes, 0);
 	sharr_info_free(info);

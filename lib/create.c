@@ -12,6 +12,7 @@
 #include "ephemeral.h"
 #include "error.h"
 #include "huge.h"
+#include "map.h"
 #include "mount_create.h"
 #include "open.h"
 #include "sharr.h"
@@ -71,7 +72,7 @@ static int describe(const struct sharr_spec *spec, struct format_meta *ret_meta,
 	r = attrs_change_all(NULL, 0, spec->attrs, spec->attr_count, ret_block,
 			     &ret_meta->attrs_bytes);
 	ret_meta->attrs = *ret_block;
-	return r;
+	return r < 0 ? r : map_check(format_map_bytes(ret_meta));
 }
 
 static bool is_taken(const struct name *name)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -56,6 +57,16 @@ static int explain(int number, size_t bytes)
 				 most, most * 4);
 	return error_set(-ENOMEM, "no room to map %s into this process (see ulimit -v)",
 			 error_bytes(bytes, asked));
+}
+
+int map_check(uint64_t bytes)
+{
+	char asked[ERROR_BYTES_MAX];
+
+	if (bytes <= PTRDIFF_MAX)
+		return 0;
+	return error_set(-EOVERFLOW, "%s are more than a process of %d bits has addresses for",
+			 error_bytes(bytes, asked), (int)sizeof(void *) * CHAR_BIT);
 }
 
 int map_file(int fd, size_t bytes, bool readonly, void **ret_address)

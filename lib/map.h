@@ -5,6 +5,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Refuse, in words, what has more bytes than this process has addresses for, which those of 32 bits
+ * meet: -EOVERFLOW. To be asked before a size of a file becomes a size_t.
+ */
+int map_check(uint64_t bytes);
 
 /* Map the first `bytes` of `fd`, shared. -ENOMEM and what else mmap gives. */
 int map_file(int fd, size_t bytes, bool readonly, void **ret_address);

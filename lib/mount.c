@@ -32,9 +32,9 @@ bool mount_is_fuse(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_TYPE;
 }
 
-size_t mount_map_bytes(uint64_t nbytes)
+uint64_t mount_map_bytes(uint64_t nbytes)
 {
-	return (size_t)(format_block_offset(nbytes) + MAP_ROOM);
+	return format_block_offset(nbytes) + MAP_ROOM;
 }
 
 /*

@@ -34,7 +34,7 @@ int mount_read(int fd, struct format_meta *ret_meta);
  * -EBADMSG: it is not, or not certainly the newest; mount_read tells.
  */
 int mount_read_map(const void *map, uint64_t nbytes, struct format_meta *ret_meta);
-size_t mount_map_bytes(uint64_t nbytes);
+uint64_t mount_map_bytes(uint64_t nbytes);
 
 /* Is fd, a directory or an array, on a mounted sharrfs? */
 bool mount_is_sharrfs(int fd);

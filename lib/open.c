@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "map.h"
 #include "mount.h"
 
 enum { READ_TRIES = 8, OPEN_TRIES = 10000 };
@@ -118,17 +119,19 @@ static bool read_from_map(struct opened *opened, int flags)
 {
 	int prot = (flags & O_ACCMODE) == O_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE;
 	uint64_t nbytes = (uint64_t)opened->st.st_size;
-	size_t bytes = mount_map_bytes(nbytes);
-	void *map = mmap(NULL, bytes, prot, MAP_SHARED, opened->fd, 0);
+	uint64_t bytes = mount_map_bytes(nbytes);
+	void *map = MAP_FAILED;
 
+	if (map_check(bytes) == 0)
+		map = mmap(NULL, (size_t)bytes, prot, MAP_SHARED, opened->fd, 0);
 	if (map == MAP_FAILED)
 		return false;
 	if (mount_read_map(map, nbytes, &opened->meta) < 0) {
-		munmap(map, bytes);
+		munmap(map, (size_t)bytes);
 		return false;
 	}
 	opened->map = map;
-	opened->mapped = bytes;
+	opened->mapped = (size_t)bytes;
 	opened->in_mount = true;
 	return true;
 }

@@ -9,7 +9,7 @@
 
 /*
  * Multiply it out. As in numpy the lengths that aren't 0 may not overflow even if another is 0.
- * -EINVAL: a negative length; -EOVERFLOW: more bytes than a file or an address can have.
+ * -EINVAL: a negative length; -EOVERFLOW: more bytes than a file can have.
  */
 static inline int shape_nbytes(uint64_t itemsize, int ndim, const int64_t *shape,
 			       uint64_t *ret_nbytes)
@@ -25,7 +25,7 @@ static inline int shape_nbytes(uint64_t itemsize, int ndim, const int64_t *shape
 		else if (__builtin_mul_overflow(bytes, (uint64_t)shape[i], &bytes))
 			return -EOVERFLOW;
 	}
-	if (bytes > (uint64_t)PTRDIFF_MAX - 2 * 65536)
+	if (bytes > (uint64_t)INT64_MAX - 2 * 65536)
 		return -EOVERFLOW;
 	*ret_nbytes = empty ? 0 : bytes;
 	return 0;

@@ -40,6 +40,10 @@
  * and what a file system has to say of its own, such as -EIO or -EDQUOT, as it came. -EINVAL as
  * well if SHARR_VIA is none of the three words.
  *
+ * A process of 32 bits has addresses for arrays of less than 2 GiB: to create, attach or copy larger
+ * ones is -EOVERFLOW there. It lists them with their true size, and they are told about, changed in
+ * their attributes and deleted as any other.
+ *
  * Threads: all functions may be called from any thread at any time, on one array too, except
  * sharr_detach, which must be the last call on its handle, and sharr_publish, which one thread
  * calls. After fork a child may use and detach what its parent attached. SHARR_STORE, SHARR_MOUNT
@@ -162,7 +166,7 @@ struct sharr_info {
  *   -EINVAL    dtype, shape or order make no array: bad syntax, a negative length, an element of
  *              no bytes
  *   -ENOTSUP   the dtype holds pointers (object), which mean nothing to another process
- *   -EOVERFLOW the shape has more bytes than an address can count
+ *   -EOVERFLOW the shape has more bytes than a file can have, or than this process has addresses for
  *   -E2BIG     the dtype is so long, or the attributes are, that they do not fit into 64 KiB
  *   -EPERM, -ERANGE, -ENODATA  an attribute that can't be, see sharr_attrs_set
  *   -ENOSPC    the store has too little room: sharr_error() names the store, what was asked and
