@@ -15,6 +15,7 @@
 #include "draft_publish.h"
 #include "file.h"
 #include "fs.h"
+#include "linux_calls.h"
 #include "npyview.h"
 #include "store_at.h"
 

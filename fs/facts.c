@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "linux_calls.h"
+
 static struct timespec time_of(const struct statx_timestamp *stamp)
 {
 	return (struct timespec){.tv_sec = stamp->tv_sec, .tv_nsec = stamp->tv_nsec};

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "fs.h"
+#include "linux_calls.h"
 #include "npyview.h"
 #include "staging.h"
 #include "store_at.h"

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "draft.h"
 #include "file.h"
+#include "linux_calls.h"
 #include "namespace.h"
 #include "npyview.h"
 #include "ops.h"

@@ -18,6 +18,7 @@
 #include "ephemerals.h"
 #include "file.h"
 #include "fs.h"
+#include "linux_calls.h"
 #include "ops.h"
 #include "options.h"
 #include "signals.h"

@@ -20,10 +20,11 @@ _Static_assert(sizeof(((struct format_meta *)0)->type_string) >= DTYPE_STRING_MA
 	       "a type string fits");
 
 static const unsigned char block_magic[8] = "sharr";
-static const unsigned char extension_magic[8] = FORMAT_EXTENSION_MAGIC;
+static const char extension_magic[] = FORMAT_EXTENSION_MAGIC;
 
 /* Offsets in the extension; what is not named here is zero in version 1. */
 enum {
+	EXTENSION_MAGIC_BYTES = sizeof(extension_magic) - 1, /* without its NUL */
 	EXTENSION_VERSION = 8,
 	EXTENSION_FLAGS = 12,
 	EXTENSION_NPY_BYTES = 16,
@@ -137,7 +138,7 @@ static int parse_tail(const unsigned char *end, size_t bytes, uint64_t file_byte
 	int r;
 
 	if (bytes < TAIL_END_BYTES ||
-	    memcmp(extension, extension_magic, sizeof(extension_magic)) != 0 ||
+	    memcmp(extension, extension_magic, EXTENSION_MAGIC_BYTES) != 0 ||
 	    bytes_get32(extension + EXTENSION_VERSION) != FORMAT_VERSION)
 		return -EBADMSG;
 	npy_bytes = bytes_get32(extension + EXTENSION_NPY_BYTES);
@@ -368,7 +369,7 @@ int format_npy_header(const struct format_meta *meta, unsigned char **ret_bytes,
 static void put_extension(const struct format_meta *meta, size_t npy_bytes, unsigned char *at)
 {
 	memset(at, 0, FORMAT_EXTENSION_BYTES);
-	memcpy(at, extension_magic, sizeof(extension_magic));
+	memcpy(at, extension_magic, EXTENSION_MAGIC_BYTES);
 	bytes_put32(at + EXTENSION_VERSION, FORMAT_VERSION);
 	bytes_put32(at + EXTENSION_FLAGS, meta->flags);
 	bytes_put32(at + EXTENSION_NPY_BYTES, (uint32_t)npy_bytes);

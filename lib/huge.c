@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "linux_calls.h"
 #include "mountinfo.h"
 #include "sharr.h"
 

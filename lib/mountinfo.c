@@ -2,12 +2,10 @@
 #include "mountinfo.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "cleanup.h"
@@ -65,10 +63,16 @@ int mountinfo_each(int (*fn)(const struct mountinfo *mount, void *userdata), voi
 
 uint64_t mountinfo_id_of(int fd)
 {
-	struct statx found;
+	CLEANUP_STREAM FILE *stream = NULL;
+	CLEANUP_FREE char *line = NULL;
+	unsigned long long id = 0;
+	char path[40];
+	size_t room = 0;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &found) < 0 ||
-	    !(found.stx_mask & STATX_MNT_ID))
-		return 0;
-	return found.stx_mnt_id;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	stream = fopen(path, "re");
+	while (stream && getline(&line, &room, stream) > 0)
+		if (sscanf(line, "mnt_id: %llu", &id) == 1)
+			break;
+	return id;
 }

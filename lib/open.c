@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "linux_calls.h"
 #include "map.h"
 #include "mount.h"
 

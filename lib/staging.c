@@ -11,6 +11,7 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "linux_calls.h"
 #include "nameless.h"
 #include "open.h"
 #include "origin.h"

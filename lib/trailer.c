@@ -33,7 +33,7 @@ void trailer_encode(const struct trailer *trailer, unsigned char *ret_bytes)
 static bool decode(const unsigned char *at, int ndim_max, uint64_t bytes_before,
 		   struct trailer *ret_trailer)
 {
-	uint64_t nbytes;
+	uint64_t nbytes = 0;
 
 	if (memcmp(at, magic, sizeof(magic)) != 0)
 		return false;

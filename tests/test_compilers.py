@@ -69,6 +69,7 @@ def test_tests_in_c_pass_in_processes_of_32_bits(area):
     build = area / "build"
     tools = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     environment = {**os.environ, "CC": "gcc -m32", "PATH": tools, "SHARR_BUILD": str(build)}
+    environment["PKG_CONFIG_LIBDIR"] = str(area)  # there is no libfuse for them
 
     def run(*command) -> str:
         done = subprocess.run(
@@ -85,6 +86,9 @@ def test_tests_in_c_pass_in_processes_of_32_bits(area):
     faults = "tests/lib/test_faults.py::test_each_call_fails_once"
     threads = "tests/lib/test_threads.py::test_16_threads_do_everything_at_once"
     runner = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    told = run(*runner, faults, threads, "tests/fuzz/test_corpus.py")
+    # Those that are linked with libfuse are left out.
+    told = run(
+        *runner, faults, threads, "tests/fuzz/test_corpus.py", "-k", "not draft and not options"
+    )
     assert " passed" in told
     assert "skipped" not in told
