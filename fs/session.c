@@ -51,13 +51,25 @@ static int complain(const char *what, const char *about, const char *why)
 	return EXIT_MOUNT_FAILED;
 }
 
+/* A container may have another file in its place, to hide it. */
+static bool is_fuse_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(10, 229);
+}
+
 /* What a mount as such needs, so that its lack is told in words that help. */
 static int check_device(void)
 {
 	CLEANUP_FD int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
-	if (fd >= 0)
+	if (fd >= 0 && is_fuse_device(fd))
 		return 0;
+	if (fd >= 0)
+		return complain("cannot use", "/dev/fuse",
+				"it is not the device of FUSE, which a container has by "
+				"--device /dev/fuse; arrays work without a mount");
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return complain("there is no", "/dev/fuse",
 				"load the module with 'modprobe fuse'; in a container, start it "
@@ -65,6 +77,10 @@ static int check_device(void)
 	if (errno == EACCES)
 		return complain("cannot open", "/dev/fuse",
 				"it is closed to this user; as root: chmod 666 /dev/fuse");
+	if (errno == EPERM)
+		return complain("cannot open", "/dev/fuse",
+				"this container may not, unless it is started with "
+				"--device /dev/fuse; arrays work without a mount");
 	return complain("cannot open", "/dev/fuse", strerror(errno));
 }
 

@@ -222,6 +222,28 @@ def test_container_without_the_device(find):
     assert "--device /dev/fuse" in found["mend"]
 
 
+@pytest.mark.root
+@pytest.mark.fuse
+def test_container_with_another_file_as_the_device(find):
+    script = 'mount --bind /dev/null /dev/fuse && exec "$@"'
+    found = find("fuse", command=with_mounts(script, "sh", sys.executable, "-m", "SharedArray"))
+    assert found["status"] == "WARN"
+    assert "not the device of FUSE" in found["text"]
+    assert found["text"].endswith("; arrays work without")
+    assert "--device /dev/fuse" in found["mend"]
+
+
+@pytest.mark.root
+@pytest.mark.fuse
+def test_container_that_may_not_open_the_device(find):
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", "/dev/fuse", "-e", "trace=openat"]
+    command = [*strace, "-e", "inject=openat:error=EPERM", sys.executable, "-m", "SharedArray"]
+    found = find("fuse", command=command)
+    assert found["status"] == "WARN"
+    assert "Operation not permitted" in found["text"]
+    assert "--device /dev/fuse" in found["mend"]
+
+
 def test_fuse_that_is_closed_to_this_user(sa, as_nobody):
     _, out, _ = as_nobody("doctor", "--json")
     is_open = os.stat("/dev/fuse").st_mode & 0o006 == 0o006

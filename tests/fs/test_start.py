@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
 from support.mount import SHARRFS, run_sharrfs
 from support.namespace import with_mounts
@@ -113,6 +116,62 @@ def test_missing_device_is_told(store, area):
     line = one_line(done)
     assert "modprobe fuse" in line
     assert line.endswith("--device /dev/fuse; arrays work without a mount")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("other", ["/dev/null", "{area}/file"])
+def test_device_that_is_another_file_is_told(store, area, other):
+    (area / "file").touch()
+    script = 'mount --bind "$0" /dev/fuse && exec "$@"'
+    done = subprocess.run(
+        with_mounts(script, other.format(area=area), SHARRFS, store, area),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    line = one_line(done)
+    assert "/dev/fuse: it is not the device of FUSE" in line
+    assert line.endswith("--device /dev/fuse; arrays work without a mount")
+
+
+@pytest.fixture
+def lacking_calls(area):
+    """lacking_calls("statx,ioctl", "ENOSYS"): a sharrfs on a kernel that has none of these."""
+
+    def lack(calls: str, error: str) -> Path:
+        program = area / "sharrfs"
+        strace = f"strace -f -qq -o /dev/null -e trace={calls} -e inject={calls}:error={error}"
+        program.write_text(f'#!/bin/sh\nexec {strace} {SHARRFS} "$@"\n')
+        program.chmod(0o755)
+        return program
+
+    return lack
+
+
+# What came with Linux 3.17 to 5.14, and passthrough's ioctl.
+NEWER_CALLS = "statx,renameat2,copy_file_range,process_vm_readv,madvise,ioctl"
+
+
+@pytest.mark.root
+@pytest.mark.release_only
+def test_older_kernel_has_the_mount_in_fallback(sa, store, mount, lacking_calls):
+    mounted = mount(program=lacking_calls(NEWER_CALLS, "ENOSYS"))
+    assert mounted.xattr("io") == "fallback"
+    sa.put("x", np.arange(10000))
+    with open(mounted / "x", "rb") as file:
+        assert np.array_equal(np.frombuffer(file.read(), int), np.arange(10000))
+    shutil.copy(mounted / "x", mounted / "y")
+    os.rename(mounted / "y", mounted / "z")
+    assert np.array_equal(sa.attach("z").view(int), np.arange(10000))
+
+
+@pytest.mark.root
+@pytest.mark.release_only
+def test_passthrough_that_is_asked_for_and_lacking_is_told(store, area, lacking_calls):
+    program = lacking_calls("ioctl", "ENOTTY")
+    command = [program, store, area, "-o", "io=passthrough"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "io=passthrough cannot be had: " in one_line(done)
 
 
 @pytest.mark.root

@@ -15,6 +15,7 @@ from . import mounts, text
 from .findings import ok, read, warn
 
 _DEVICE = "/dev/fuse"
+_IN_CONTAINER = "in a container: --device /dev/fuse --cap-add SYS_ADMIN"
 
 # A mount that hangs hangs who asks it beyond any signal: a process of its own does, and is left
 # alone after this time.
@@ -23,11 +24,19 @@ _PATIENCE_S = 3
 
 def device():
     if not os.path.exists(_DEVICE):
-        mend = "as root: modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN"
+        mend = f"as root: modprobe fuse; {_IN_CONTAINER}"
         words = f"there is no {_DEVICE}: no sharrfs can be mounted; arrays work without"
         return warn("fuse", words, mend)
+    if os.stat(_DEVICE).st_rdev != os.makedev(10, 229):
+        words = f"{_DEVICE} is not the device of FUSE: no sharrfs can be mounted"
+        return warn("fuse", f"{words}; arrays work without", _IN_CONTAINER)
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
         return warn("fuse", f"{_DEVICE} is closed to this user", f"as root: chmod 666 {_DEVICE}")
+    try:
+        os.close(os.open(_DEVICE, os.O_RDWR))
+    except OSError as error:
+        words = f"{_DEVICE}: {error.strerror}: no sharrfs can be mounted; arrays work without"
+        return warn("fuse", words, _IN_CONTAINER)
     helper = shutil.which("fusermount3")
     if helper is None:
         text_ = "there is no fusermount3: users can't mount a sharrfs, nor unmount it"
