@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What pip builds the package by: meson-python, which gives up where a package wants the stable ABI
-and Python has none, as without the GIL. There the module is built for that one Python."""
+and Python has none, as without the GIL. There the module is built for that one Python. What
+building needs and is missing is told before meson tells it at length."""
 
+import os
+import shlex
+import shutil
 import sysconfig
 
 import mesonpy
@@ -19,11 +23,30 @@ def _settings(given):
     return settings
 
 
+def _check_tools():
+    words = []
+    compilers = (
+        [shlex.split(os.environ["CC"])[0]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
+    )
+    if not any(map(shutil.which, compilers)):
+        words.append(f"a C compiler ({', '.join(compilers)}): on Debian apt-get install gcc")
+    folder = sysconfig.get_path("include")
+    if not os.path.exists(os.path.join(folder, "Python.h")):
+        words.append(f"Python.h in {folder}: on Debian apt-get install python3-dev")
+    if words:
+        raise SystemExit(
+            f"sharr: to build it from source this machine lacks {'; and '.join(words)}. "
+            "A wheel or a package of it that was built elsewhere needs neither."
+        )
+
+
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    _check_tools()
     return mesonpy.build_wheel(wheel_directory, _settings(config_settings), metadata_directory)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    _check_tools()
     return mesonpy.build_editable(wheel_directory, _settings(config_settings), metadata_directory)
 
 

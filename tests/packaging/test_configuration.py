@@ -85,3 +85,36 @@ def test_without_a_compiler_it_is_told(area):
     done = configure(area, CC="no-compiler")
     assert done.returncode == 1
     assert "ERROR: Unknown compiler(s): [['no-compiler']]" in done.stdout
+
+
+def wheel_by_pip(area, *within, **environment) -> str:
+    """What its backend says where it can build none."""
+    code = f"import for_this_python; for_this_python.build_wheel({str(area)!r})"
+    done = subprocess.run(
+        [*within, sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "pymod" / "backend"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("A wheel or a package of it that was built elsewhere needs neither.")
+    return line
+
+
+def test_without_a_compiler_pip_is_told_in_one_line(area):
+    line = wheel_by_pip(area, CC="no-compiler")
+    assert "this machine lacks a C compiler (no-compiler)" in line
+    assert "Python.h" not in line
+    assert "lacks a C compiler (cc, gcc, clang)" in wheel_by_pip(area, CC="", PATH=str(area))
+
+
+@pytest.mark.root
+def test_without_the_headers_of_python_pip_is_told_in_one_line(area):
+    headers = Path(sysconfig.get_path("include"))
+    hidden = with_mounts('mount -t tmpfs none "$0" && exec "$@"', headers)
+    line = wheel_by_pip(area, *hidden, CC="gcc")
+    assert f"this machine lacks Python.h in {headers}" in line
+    assert "compiler" not in line
