@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support.build import ROOT, SHARRFS, python_environment
+from support.require import lacking
 from support.wait import wait_for
 
 pytestmark = [pytest.mark.fuse, pytest.mark.release_only]
@@ -108,6 +110,32 @@ def test_picture_shows_before_and_after(shown):
         assert picture.size == (1024, 600)
         before, changed = picture.getpixel((250, 200)), picture.getpixel((512 + 250, 200))
     assert changed == tuple(255 - channel for channel in before)
+
+
+def told(lines: list[str]) -> list[str]:
+    """Without what differs between machines and runs: names, pids, owners, times, blocks."""
+    text = "\n".join(line.rstrip() for line in lines).strip()
+    text = re.sub(r"sharr-demo-(?!photo)\w+", "sharr-demo-NAME", text)
+    text = re.sub(r"/\S+/(?=\S+\.(?:jpg|png|c)\b)", "", text)
+    text = re.sub(r"(?<=kill -9 )\d+", "PID", text)
+    text = re.sub(r"[\w.-]+ [\w.-]+ (?=921600)|(?<= 921600) \w+ +\d+ [\d:]+", "", text)
+    text = re.sub(r"(?<=total )\d+", "BLOCKS", text)
+    return re.sub(r"[\w-]+\.png$", "PICTURE", text, flags=re.M).splitlines()
+
+
+@pytest.mark.passthrough
+def test_picture_in_readme_is_what_is_printed(has_passthrough, shown):
+    """Made anew by the command at the head of tests/demo/picture.py."""
+    if not has_passthrough:
+        lacking("passthrough", "the picture was taken where there is passthrough")
+    picture = (ROOT / "docs" / "demo.svg").read_text()
+    lines: dict[int, str] = {}
+    pieces = re.findall(r'<text [^>]*#demo-line-(\d+)\)">([^<]*)</text>', picture)
+    for number, piece in pieces:
+        piece = html.unescape(piece).replace("\xa0", " ").rstrip("\n")
+        lines[int(number)] = lines.get(int(number), "") + piece
+    assert told([lines[number] for number in sorted(lines)]) == told(shown[0].splitlines())
+    assert "docs/demo.svg" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.passthrough
