@@ -26,7 +26,8 @@ PROGRAM_SOURCES = [p for p in tree_files() if p.suffix in (".c", ".h", ".py", ".
 TOP_LEVEL = {
     *("README.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
     *("meson.build", "meson.options", "meson_options.txt", "pyproject.toml", "dev"),
-    *(".ci", "debian", "lib", "fs", "pymod", "tests", "docs", ".gitignore", ".clang-format"),
+    *(".ci", "debian", "lib", "fs", "pymod", "tests", "docs"),
+    *(".gitignore", ".gitattributes", ".clang-format"),
 }
 
 

@@ -29,10 +29,11 @@ def tree_files() -> list[Path]:
 
 
 def copy_tree(to: Path) -> None:
+    """As a clone has it, links as links: meson has none but the same file twice."""
     for path in tree_files():
         copy = to / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
+        shutil.copy(path, copy, follow_symlinks=False)
 
 
 def c_files(folder: str) -> list[Path]:
