@@ -38,10 +38,9 @@ class Bench:
 
     def environment(self, ours: bool) -> dict[str, str]:
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        environment["SHARR_STORE"] = str(self.store)
+        environment.update({**growth.HUSHED, "SHARR_STORE": str(self.store)})
         if ours:
             environment["PYTHONPATH"] = str(PYMOD)
-            environment.update(growth.HUSHED)
         return environment
 
     def placed(self, command: list) -> list:

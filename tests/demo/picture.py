@@ -3,7 +3,7 @@
 
     ./dev demo | python3 tests/demo/picture.py > docs/demo.svg
 
-It needs rich, from PyPI. Colours are all that it adds: test_demo.py compares the text.
+It needs the package rich. Colours are all that it adds: test_demo.py compares the text.
 """
 
 from __future__ import annotations
