@@ -87,6 +87,14 @@ ONE_FAULT = "Half of it is the page fault, which both take."
 
 ONE_COPY = "Most of it is the kernel's copy of the data into new pages, which the floor is."
 
+SIZES_FILLED = (("256 MiB", "fill_256m"), ("1 GiB", "fill_1g"), ("4 GiB", "fill_4g"))
+
+PAGE_BY_PAGE = (
+    "Space is reserved by fallocate, then each page is mapped by a fault of its own when it is "
+    "first written. The floor maps all pages by one call (MADV_POPULATE_WRITE), which create does "
+    "for huge pages only."
+)
+
 PLACE_OF_COPY = (
     "Large blocks of malloc, as numpy's are, begin 16 bytes behind the start of a page, where the "
     "kernel copies a page's data more than five times slower than to other places (tried on AMD "
@@ -140,17 +148,18 @@ def module_rows(store: Store) -> list[Row]:
             1000,
             why=WHOLE_AT_ONCE,
         ),
-        both(
-            "create + fill 1 GiB",
-            0.7,
-            "big_fill",
-            "n",
-            1,
-            floor=floor("fill", store / "f", 1),
-            rounds=FEW,
-            why="Space is reserved by fallocate, then each page is mapped by a fault of its own "
-            "when it is first written. The floor maps all pages by one call "
-            "(MADV_POPULATE_WRITE), which create does for huge pages only.",
+        *(
+            both(
+                f"create + fill {size}",
+                0.7,
+                row,
+                "n",
+                1,
+                floor=floor("fill", store / "f", 1) if row == "fill_1g" else None,
+                rounds=FEW,
+                why=PAGE_BY_PAGE,
+            )
+            for size, row in SIZES_FILLED
         ),
         *(
             both(
@@ -238,6 +247,7 @@ def together_rows() -> list[Row]:
         ),
         together("contended by 2 processes : the same", 1.0, "contended_2", 50_000),
         together("contended by 8 processes : the same", 1.0, "contended_8", 20_000),
+        together("contended by 16 processes : the same", 1.0, "contended_16", 10_000),
         *(
             together(f"{what}, {processes} at once", 1.0, f"{row}_{processes}", count, why=why)
             for what, row, count, why in (
@@ -287,6 +297,32 @@ def mount_rows(store: Store, mount: Mount) -> list[Row]:
             worker("read", store / "big", 5),
             at_least=True,
         ),
+        Row(
+            "write() 1 MiB blocks, mount : store",
+            0.25,
+            worker("write", mount / "big", 5),
+            worker("write", store / "big", 5),
+            at_least=True,
+        ),
+        *(
+            Row(
+                f"{what} 256 MiB, mount : store",
+                4.0,
+                worker(row, mount / ours, 3),
+                worker(row, store / peer, 3),
+                rounds=FEW,
+                why="The daemon copies what is asked for between the store and the kernel, and an "
+                "npy file once more through the kernel's cache.",
+            )
+            for what, row, ours, peer in (
+                ("cat", "cat", "big", "big"),
+                ("dd", "dd", "big", "big"),
+                ("cp from", "cp", "big", "big"),
+                ("rsync from", "rsync", "big", "big"),
+                ("cp to", "copy_in", "", ""),
+                ("np.load", "load_npy", ".npy/big.npy", "file.npy"),
+            )
+        ),
     ]
 
 
@@ -317,16 +353,19 @@ def in_store(store: Store, command: Command) -> Command:
 
 def huge_rows(store: Store, huge: Store) -> list[Row]:
     """In a tmpfs that gives huge pages, against one that does not."""
-    fill, touch = worker("big_fill", "n", 1), worker("touch_all", "n", 3)
+    touch = worker("touch_all", "n", 3)
     why = "A huge page has to be found, and be free: memory in pieces gives fewer."
     return [
-        Row(
-            "create + fill 1 GiB, huge pages : 4 KiB",
-            0.15,
-            in_store(huge, fill),
-            fill,
-            rounds=FEW,
-            why=why,
+        *(
+            Row(
+                f"create + fill {size}, huge pages : 4 KiB",
+                0.15,
+                in_store(huge, worker(row, "n", 1)),
+                worker(row, "n", 1),
+                rounds=FEW,
+                why=why,
+            )
+            for size, row in SIZES_FILLED
         ),
         Row(
             "attach + touch 1 GiB, huge pages : 4 KiB",

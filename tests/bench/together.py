@@ -164,6 +164,7 @@ ROWS = {
     "lock_anew": lock_anew,
     "contended_2": contended(2),
     "contended_8": contended(8),
+    "contended_16": contended(16),
     **{
         f"{step.__name__}_{processes}": at_once(processes, repeat(step))
         for step in (attach, create_delete, copy)

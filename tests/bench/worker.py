@@ -120,15 +120,19 @@ def create_fill_delete(name, count):
     return timed(step, count)
 
 
-def big_fill(name, count):
-    """Of 1 GiB; deleting it is not timed."""
-    times = []
-    for _ in range(count):
-        start = time.perf_counter_ns()
-        sa.create(name, 2**27)[:] = 1.0
-        times.append(time.perf_counter_ns() - start)
-        sa.delete(name)
-    return min(times)
+def fill(elements):
+    """Deleting it is not timed."""
+
+    def row(name, count):
+        times = []
+        for _ in range(count):
+            start = time.perf_counter_ns()
+            sa.create(name, elements)[:] = 1.0
+            times.append(time.perf_counter_ns() - start)
+            sa.delete(name)
+        return min(times)
+
+    return row
 
 
 def touch_all(name, count):
@@ -292,6 +296,65 @@ def read(path, count):
     return min(times)
 
 
+def write(path, count):
+    """write() into a file that is there, 256 MiB in blocks of 1 MiB: ns, the best of count."""
+    block = bytes(1 << 20)
+    times = []
+    for _ in range(count):
+        descriptor = os.open(path, os.O_WRONLY)
+        start = time.perf_counter_ns()
+        for _ in range(256):
+            os.write(descriptor, block)
+        times.append(time.perf_counter_ns() - start)
+        os.close(descriptor)
+    return min(times)
+
+
+def tool(*command):
+    """A program that reads the file PATH, and may make COPY of it: ns, the best of count."""
+
+    def row(path, count):
+        times = []
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            copied = os.path.join(folder, "copied")
+            words = [word.replace("PATH", path).replace("COPY", copied) for word in command]
+            for _ in range(count):
+                start = time.perf_counter_ns()
+                subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+                times.append(time.perf_counter_ns() - start)
+                if os.path.exists(copied):
+                    os.unlink(copied)
+        return min(times)
+
+    return row
+
+
+def copy_in(folder, count):
+    """cp of a file of 256 MiB into a folder: ns, the best of count."""
+    target, times = os.path.join(folder, "copied"), []
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as source:
+        source.write(bytes(1 << 28))
+        source.flush()
+        for _ in range(count):
+            start = time.perf_counter_ns()
+            subprocess.run(["cp", source.name, target], check=True)
+            times.append(time.perf_counter_ns() - start)
+            os.unlink(target)
+    return min(times)
+
+
+def load_npy(path, count):
+    """np.load of 256 MiB; in the store the file is made first."""
+    made = not os.path.exists(path)
+    if made:
+        np.save(path, np.ones(1 << 25))
+    try:
+        return timed(lambda: np.load(path), count)
+    finally:
+        if made:
+            os.unlink(path)
+
+
 def ls_long(folder, count):
     """`ls -l`: ns for one, the best of count, the first of which is not timed."""
     return min(timed_ls(folder) for _ in range(count + 1))
@@ -328,7 +391,9 @@ ROWS = {
     "create_delete": create_delete,
     "create_shared_memory": create_shared_memory,
     "create_fill_delete": create_fill_delete,
-    "big_fill": big_fill,
+    "fill_256m": fill(2**25),
+    "fill_1g": fill(2**27),
+    "fill_4g": fill(2**29),
     "touch_all": touch_all,
     "create_many": create_many,
     "size_fill": size_fill,
@@ -344,6 +409,13 @@ ROWS = {
     "list_first": list_first,
     "memory": memory,
     "read": read,
+    "write": write,
+    "cat": tool("cat", "PATH"),
+    "dd": tool("dd", "if=PATH", "of=/dev/null", "bs=1M", "status=none"),
+    "cp": tool("cp", "PATH", "COPY"),
+    "rsync": tool("rsync", "PATH", "COPY"),
+    "copy_in": copy_in,
+    "load_npy": load_npy,
     "ls_long": ls_long,
     "ls_first": ls_first,
 }
