@@ -17,6 +17,7 @@
 #include "npy_unwrap.h"
 #include "npyview.h"
 #include "store_at.h"
+#include "timespec.h"
 
 struct name *draft_place(int dirfd, const char *name)
 {
@@ -150,9 +151,10 @@ int draft_publish(struct fs *fs, struct file *file)
 	}
 	file->nbytes = nbytes;
 	file->draft->state = DRAFT_PUBLISHED;
-	if (!grown)
-		inode_publish(&fs->inodes, file->inode);
-	if (!grown && facts_of_fd(file->fd, &facts) == 0) {
+	if (grown)
+		return 0;
+	inode_publish(&fs->inodes, file->inode);
+	if (facts_of_fd(file->fd, &facts) == 0) {
 		facts.st.st_size = (off_t)nbytes;
 		inode_report(&fs->inodes, file->inode, &facts);
 	}

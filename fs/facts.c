@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "linux_calls.h"
+#include "timespec.h"
 
 static struct timespec time_of(const struct statx_timestamp *stamp)
 {

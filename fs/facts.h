@@ -35,9 +35,4 @@ static inline bool identity_equal(const struct identity *a, const struct identit
 	return a->ino == b->ino && a->dev == b->dev && a->born_ns == b->born_ns;
 }
 
-static inline int64_t timespec_ns(const struct timespec *time)
-{
-	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
-}
-
 #endif

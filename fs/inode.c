@@ -200,13 +200,14 @@ void inode_table_deinit(struct inode_table *table)
 static struct inode *find_or_make(struct inode_table *table, struct inode *parent, const char *name,
 				  const struct facts *facts)
 {
-	struct inode *before = inode_find(table, parent, name);
-	struct inode *inode = first_called(table, parent, name);
+	struct inode *inode = NULL;
+	struct inode *at = first_called(table, parent, name);
 
-	while (inode && !(inode->named && identity_equal(&inode->id, &facts->id)))
-		inode = next_called(inode->next, parent, name);
-	if (before && before != inode)
-		before->named = false;
+	for (; at; at = next_called(at->next, parent, name))
+		if (at->named && identity_equal(&at->id, &facts->id))
+			inode = at;
+		else if (!at->drafted)
+			at->named = false;
 	if (!inode)
 		inode = inode_new(table, parent, name, facts);
 	if (inode) {

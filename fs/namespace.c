@@ -15,6 +15,7 @@
 #include "npyview.h"
 #include "staging.h"
 #include "store_at.h"
+#include "timespec.h"
 
 enum { RENAME_TRIES = 10 };
 

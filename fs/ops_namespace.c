@@ -37,13 +37,7 @@ static struct fuse_entry_param entry_of_draft(const struct fs *fs, const struct 
  */
 static int stale_group(struct fs *fs, struct inode *dir, pid_t client)
 {
-	CLEANUP_FREE char *name = NULL;
-	struct inode *parent;
-
-	if (inode_last_place(&fs->inodes, dir, &parent, &name) == 0 &&
-	    pins_give_up(&fs->pins, client, parent, name))
-		return -ENOENT;
-	return store_expect(fs, dir, client);
+	return store_give_up(fs, dir, client) ? -ENOENT : store_expect(fs, dir, client);
 }
 
 /* Who changes a directory. */

@@ -5,18 +5,11 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
+
 static const int64_t life_ns = (int64_t)PINS_LIFE_MS * 1000 * 1000;
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static struct pin_place place_of(const struct inode *parent, const char *name)
 {
@@ -130,7 +123,7 @@ void pins_expect(struct pins *pins, pid_t client, const struct inode *inode,
 		free_waiting(pins, slot);
 	atomic_fetch_add(&pins->used, 1);
 	*slot = (struct pin_waiting){
-		.since_ns = now_ns(),
+		.since_ns = deadline_now(),
 		.client = client,
 		.inode = inode,
 		.place = place_of(parent, name),
@@ -219,7 +212,7 @@ static bool waits(struct pins *pins, pid_t client, bool end)
 	if (!atomic_load(&pins->used))
 		return false;
 	pthread_mutex_lock(&pins->lock);
-	free_older(pins, now_ns() - life_ns);
+	free_older(pins, deadline_now() - life_ns);
 	waiting = find_waiting(pins, client);
 	acts = waiting && waiting->acts && (end || !waiting->given_up);
 	if (acts && end)
@@ -247,7 +240,7 @@ bool pins_want(struct pins *pins, pid_t client, const struct inode *parent, cons
 		return false;
 	place = place_of(parent, name);
 	pthread_mutex_lock(&pins->lock);
-	free_older(pins, now_ns() - life_ns);
+	free_older(pins, deadline_now() - life_ns);
 	wanted = find_waiting(pins, client);
 	for (int i = 0; i < PINS_WAITING && !wanted; i++)
 		wanted = pins->waiting[i].since_ns && same_place(&pins->waiting[i].place, &place);
@@ -278,7 +271,7 @@ void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, cons
 	slot = room_to_hold(pins, id);
 	if (slot->since_ns)
 		free_held(pins, slot);
-	*slot = (struct pin_held){.since_ns = now_ns(), .place = place, .id = *id, .fd = fd};
+	*slot = (struct pin_held){.since_ns = deadline_now(), .place = place, .id = *id, .fd = fd};
 	atomic_fetch_add(&pins->used, 1);
 	pthread_mutex_unlock(&pins->lock);
 }
@@ -303,7 +296,7 @@ int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum p
 	if (!client || !atomic_load(&pins->used))
 		return -1;
 	pthread_mutex_lock(&pins->lock);
-	free_older(pins, now_ns() - life_ns);
+	free_older(pins, deadline_now() - life_ns);
 	waiting = find_waiting(pins, client);
 	if (waiting && (waiting->given_up || (use == PINS_ACT && !waiting->acts)))
 		waiting = NULL;
@@ -321,7 +314,7 @@ bool pins_expire(struct pins *pins)
 	if (!atomic_load(&pins->used))
 		return false;
 	pthread_mutex_lock(&pins->lock);
-	free_older(pins, now_ns() - life_ns);
+	free_older(pins, deadline_now() - life_ns);
 	pthread_mutex_unlock(&pins->lock);
 	return atomic_load(&pins->used);
 }

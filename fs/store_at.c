@@ -353,14 +353,13 @@ static int open_checked(struct fs *fs, struct inode *inode, int pinned_fd, int *
 	return 0;
 }
 
-static int give_up(struct fs *fs, struct inode *dir, pid_t client)
+bool store_give_up(struct fs *fs, struct inode *dir, pid_t client)
 {
 	CLEANUP_FREE char *name = NULL;
 	struct inode *parent;
 
-	if (inode_last_place(&fs->inodes, dir, &parent, &name) == 0)
-		pins_give_up(&fs->pins, client, parent, name);
-	return -ENOENT;
+	return inode_last_place(&fs->inodes, dir, &parent, &name) == 0 &&
+	       pins_give_up(&fs->pins, client, parent, name);
 }
 
 static int expect(struct fs *fs, struct inode *inode, pid_t client, bool acts)
@@ -435,8 +434,9 @@ static int facts_of_place(struct fs *fs, struct inode *inode, pid_t client, stru
 
 	if (rc != -ESTALE)
 		return rc;
-	return told ? give_up(fs, inode, client)
-		    : expect(fs, inode, client, client_will_act(client));
+	if (told && store_give_up(fs, inode, client))
+		return -ENOENT;
+	return expect(fs, inode, client, client_will_act(client));
 }
 
 int store_facts(struct fs *fs, struct inode *inode, pid_t client, struct facts *ret_facts)

@@ -51,6 +51,12 @@ int store_look_and_open(struct fs *fs, int dirfd, const char *name, int *ret_fd,
  */
 int store_look_taken(struct fs *fs, int dirfd, const char *name, struct facts *ret_facts);
 
+/*
+ * Was the client told ESTALE of this directory? Once more does not help: it is to be told that there
+ * is none (pins_give_up).
+ */
+bool store_give_up(struct fs *fs, struct inode *dir, pid_t client);
+
 /* -ESTALE, for an inode that the client is to look up again: what it finds then is held for it. */
 int store_expect(struct fs *fs, struct inode *inode, pid_t client);
 

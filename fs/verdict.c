@@ -9,6 +9,7 @@
 #include "acl.h"
 #include "ephemeral.h"
 #include "format.h"
+#include "timespec.h"
 
 enum {
 	WAYS = 4, /* entries of a set */

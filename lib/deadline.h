@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "timespec.h"
+
 #define DEADLINE_NEVER INT64_MAX
 
 static inline int64_t deadline_now(void)
@@ -13,7 +15,7 @@ static inline int64_t deadline_now(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return timespec_ns(&now);
 }
 
 /* When a timeout that starts now is over; a negative one never is. */

@@ -9,6 +9,7 @@
 #include "ephemeral.h"
 #include "error.h"
 #include "open.h"
+#include "timespec.h"
 
 size_t info_payload_bytes(const char *name, const struct format_meta *meta)
 {
@@ -51,9 +52,26 @@ void info_fill(const char *name, const struct format_meta *meta, const struct st
 		.flags = meta->flags & EPHEMERAL_FLAG && meta->inode == st->st_ino ? SHARR_EPHEMERAL
 										   : 0,
 		.inode = st->st_ino,
-		.changed_ns =
-			(uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec,
+		.changed_ns = (uint64_t)timespec_ns(&st->st_ctim),
 	};
+}
+
+size_t info_bytes(const struct sharr_info *info)
+{
+	return (size_t)info->ndim * sizeof(info->shape[0]) + strlen(info->dtype) + 1 +
+	       strlen(info->dtype_name) + 1 + strlen(info->name) + 1;
+}
+
+void info_copy(const struct sharr_info *info, void *payload, struct sharr_info *ret_copy)
+{
+	size_t shape_bytes = (size_t)info->ndim * sizeof(info->shape[0]);
+	char *at = (char *)payload + shape_bytes;
+
+	*ret_copy = *info;
+	ret_copy->shape = memcpy(payload, info->shape, shape_bytes);
+	ret_copy->dtype = put_string(&at, info->dtype, strlen(info->dtype));
+	ret_copy->dtype_name = put_string(&at, info->dtype_name, strlen(info->dtype_name));
+	ret_copy->name = put_string(&at, info->name, strlen(info->name));
 }
 
 int info_open(const char *name, struct opened *ret_opened, struct sharr_info **ret_info)

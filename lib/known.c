@@ -8,6 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "info.h"
+#include "timespec.h"
+
 enum { DIRECTORIES = 16, ARRAYS = 1 << 18 };
 
 static const int64_t age_ns = 2000 * 1000 * 1000ll;
@@ -18,11 +21,6 @@ static struct known directories[DIRECTORIES]; /* bucket_count 0: free. The last 
 
 static atomic_size_t arrays; /* kept in all */
 static atomic_uint_fast64_t last_serial;
-
-static int64_t ns_of(const struct timespec *time)
-{
-	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
-}
 
 static void free_chain(struct known_array *array)
 {
@@ -75,12 +73,12 @@ void known_begin(struct known *known, int dir)
 	struct stat st;
 
 	*known = (struct known){.old_ns = INT64_MIN};
-	if (fstat(dir, &st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+	if (dir < 0 || fstat(dir, &st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
 		return;
 	known->dev = st.st_dev;
 	known->ino = st.st_ino;
 	known->uid = geteuid();
-	known->old_ns = ns_of(&now) - age_ns;
+	known->old_ns = timespec_ns(&now) - age_ns;
 	if (pthread_mutex_trylock(&lock) != 0)
 		return;
 	take(known);
@@ -99,7 +97,7 @@ struct known_array *known_find(const struct known *known, ino_t ino)
 bool known_is(const struct known_array *array, const struct stat *st)
 {
 	return array->ino == st->st_ino && array->bytes == st->st_size &&
-	       array->ctime_ns == ns_of(&st->st_ctim) && S_ISREG(st->st_mode);
+	       array->ctime_ns == timespec_ns(&st->st_ctim) && S_ISREG(st->st_mode);
 }
 
 static void add_found(struct known *known, struct known_array *array)
@@ -119,46 +117,20 @@ void known_found(struct known *known, struct known_array *array)
 	add_found(known, array);
 }
 
-/* A string behind the others. */
-static const char *put(char **at, const char *text)
-{
-	const char *start = *at;
-
-	*at = stpcpy(*at, text) + 1;
-	return start;
-}
-
-static struct known_array *array_new(const struct sharr_info *info)
-{
-	size_t shape_bytes = (size_t)info->ndim * sizeof(info->shape[0]);
-	struct known_array *array = malloc(sizeof(*array) + shape_bytes + strlen(info->dtype) + 1 +
-					   strlen(info->dtype_name) + 1 + strlen(info->name) + 1);
-	char *at;
-
-	if (!array)
-		return NULL;
-	array->info = *info;
-	array->info.shape = memcpy(array + 1, info->shape, shape_bytes);
-	at = (char *)(array + 1) + shape_bytes;
-	array->info.dtype = put(&at, info->dtype);
-	array->info.dtype_name = put(&at, info->dtype_name);
-	array->info.name = put(&at, info->name);
-	return array;
-}
-
 uint64_t known_keep(struct known *known, const struct stat *st, const struct sharr_info *info)
 {
 	struct known_array *array;
 
-	if (st->st_dev != known->dev || ns_of(&st->st_ctim) > known->old_ns ||
+	if (st->st_dev != known->dev || timespec_ns(&st->st_ctim) > known->old_ns ||
 	    info->flags & SHARR_EPHEMERAL || atomic_load(&arrays) >= ARRAYS)
 		return 0;
-	array = array_new(info);
+	array = malloc(sizeof(*array) + info_bytes(info));
 	if (!array)
 		return 0;
+	info_copy(info, array + 1, &array->info);
 	array->serial = atomic_fetch_add(&last_serial, 1) + 1;
 	array->ino = st->st_ino;
-	array->ctime_ns = ns_of(&st->st_ctim);
+	array->ctime_ns = timespec_ns(&st->st_ctim);
 	array->bytes = st->st_size;
 	atomic_fetch_add(&arrays, 1);
 	add_found(known, array);

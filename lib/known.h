@@ -41,7 +41,7 @@ struct known {
 	int64_t old_ns; /* what changed after that is too young */
 };
 
-/* Never fails: what can't be known is not. To be ended by known_end. */
+/* Never fails: what can't be known is not, and of a directory -1 nothing is. To be ended by known_end. */
 void known_begin(struct known *known, int dir);
 
 /* What a file of that inode number was, or NULL. */

@@ -27,7 +27,7 @@ struct listing {
 	size_t group_bytes; /* of the group and its slash, which name starts with */
 	void *payload;      /* owned, for info_fill; grows */
 	size_t payload_bytes;
-	struct known known; /* of the directory, if it is not in a mount */
+	struct known known; /* of the directory; of one in a mount nothing */
 	list_fn *fn;
 	void *userdata;
 };
@@ -36,7 +36,7 @@ static int tell(struct listing *listing, const struct opened *opened)
 {
 	size_t bytes = info_payload_bytes(listing->name, &opened->meta);
 	struct sharr_info info;
-	uint64_t serial = 0;
+	uint64_t serial;
 
 	if (bytes > listing->payload_bytes) {
 		void *larger = realloc(listing->payload, bytes + 256);
@@ -47,16 +47,14 @@ static int tell(struct listing *listing, const struct opened *opened)
 		listing->payload_bytes = bytes + 256;
 	}
 	info_fill(listing->name, &opened->meta, &opened->st, listing->payload, &info);
-	if (!listing->in_mount)
-		serial = known_keep(&listing->known, &opened->st, &info);
+	serial = known_keep(&listing->known, &opened->st, &info);
 	return listing->fn(&info, serial, listing->userdata);
 }
 
 /* The array of that entry, if it still is what the last listing found; it is found again. */
 static const struct known_array *find_known(struct listing *listing, const struct dirent *entry)
 {
-	struct known_array *array =
-		listing->in_mount ? NULL : known_find(&listing->known, entry->d_ino);
+	struct known_array *array = known_find(&listing->known, entry->d_ino);
 	struct stat st;
 
 	if (!array || fstatat(listing->dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -140,9 +138,7 @@ static int list_directory(struct listing *listing, int *fd, DIR **ret_dir)
 	if (!*ret_dir)
 		return -errno;
 	listing->dir = steal_fd(fd);
-	if (listing->in_mount)
-		return visit_all(listing, *ret_dir);
-	known_begin(&listing->known, listing->dir);
+	known_begin(&listing->known, listing->in_mount ? -1 : listing->dir);
 	r = visit_all(listing, *ret_dir);
 	known_end(&listing->known, r == 0);
 	return r;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "timespec.h"
 
 /* Read a small file of /proc as a string; "" if that can't be. */
 static void read_text(const char *path, char *ret_text, size_t bytes)
@@ -135,5 +136,5 @@ void origin_now(struct origin *ret_origin)
 	*ret_origin = cached;
 	ret_origin->uid = (uint32_t)geteuid();
 	clock_gettime(CLOCK_REALTIME, &now);
-	ret_origin->created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	ret_origin->created_ns = (uint64_t)timespec_ns(&now);
 }

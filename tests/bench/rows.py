@@ -283,26 +283,19 @@ def sharing_rows() -> list[Row]:
 
 def mount_rows(store: Store, mount: Mount) -> list[Row]:
     return [
-        Row(
-            "memory through the mount : direct",
-            0.98,
-            worker("memory", mount / "big", 10),
-            worker("memory", store / "big", 10),
-            at_least=True,
-        ),
-        Row(
-            "read() 1 MiB blocks, mount : store",
-            0.25,
-            worker("read", mount / "big", 5),
-            worker("read", store / "big", 5),
-            at_least=True,
-        ),
-        Row(
-            "write() 1 MiB blocks, mount : store",
-            0.25,
-            worker("write", mount / "big", 5),
-            worker("write", store / "big", 5),
-            at_least=True,
+        *(
+            Row(
+                what,
+                goal,
+                worker(row, mount / "big", count),
+                worker(row, store / "big", count),
+                at_least=True,
+            )
+            for what, goal, row, count in (
+                ("memory through the mount : direct", 0.98, "memory", 10),
+                ("read() 1 MiB blocks, mount : store", 0.25, "read", 5),
+                ("write() 1 MiB blocks, mount : store", 0.25, "write", 5),
+            )
         ),
         *(
             Row(

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 
 import numpy as np
 import SharedArray as sa
@@ -30,6 +31,21 @@ def timed(step, count: int) -> float:
     for _ in range(count):
         step()
     return (time.perf_counter_ns() - start) / count
+
+
+def best(step, count: int, undo=lambda: None) -> int:
+    """ns of the quickest of so many steps; what undoes each is not timed."""
+    times = []
+    for _ in range(count):
+        start = time.perf_counter_ns()
+        step()
+        times.append(time.perf_counter_ns() - start)
+        undo()
+    return min(times)
+
+
+def run(command) -> None:
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 
 def attach(name, count):
@@ -124,13 +140,10 @@ def fill(elements):
     """Deleting it is not timed."""
 
     def row(name, count):
-        times = []
-        for _ in range(count):
-            start = time.perf_counter_ns()
+        def step():
             sa.create(name, elements)[:] = 1.0
-            times.append(time.perf_counter_ns() - start)
-            sa.delete(name)
-        return min(times)
+
+        return best(step, count, lambda: sa.delete(name))
 
     return row
 
@@ -274,73 +287,63 @@ def memory(path, count):
     with open(path, "r+b") as file:
         data = np.frombuffer(mmap.mmap(file.fileno(), 1 << 28), dtype=np.float64)
     data.sum()
-    times = []
-    for _ in range(count):
-        start = time.perf_counter_ns()
-        data.sum()
-        times.append(time.perf_counter_ns() - start)
-    return min(times)
+    return best(data.sum, count)
+
+
+def passes(path, flags, count, step):
+    """step(descriptor), each time of a file that was opened for it."""
+
+    def once():
+        descriptor = os.open(path, flags)
+        try:
+            return best(lambda: step(descriptor), 1)
+        finally:
+            os.close(descriptor)
+
+    return min(once() for _ in range(count))
 
 
 def read(path, count):
     """read() of a file in blocks of 1 MiB: ns per pass, the best of count."""
     buffer = bytearray(1 << 20)
-    times = []
-    for _ in range(count):
-        descriptor = os.open(path, os.O_RDONLY)
-        start = time.perf_counter_ns()
+
+    def step(descriptor):
         while os.readv(descriptor, [buffer]) == len(buffer):
             pass
-        times.append(time.perf_counter_ns() - start)
-        os.close(descriptor)
-    return min(times)
+
+    return passes(path, os.O_RDONLY, count, step)
 
 
 def write(path, count):
     """write() into a file that is there, 256 MiB in blocks of 1 MiB: ns, the best of count."""
     block = bytes(1 << 20)
-    times = []
-    for _ in range(count):
-        descriptor = os.open(path, os.O_WRONLY)
-        start = time.perf_counter_ns()
+
+    def step(descriptor):
         for _ in range(256):
             os.write(descriptor, block)
-        times.append(time.perf_counter_ns() - start)
-        os.close(descriptor)
-    return min(times)
+
+    return passes(path, os.O_WRONLY, count, step)
 
 
 def tool(*command):
     """A program that reads the file PATH, and may make COPY of it: ns, the best of count."""
 
     def row(path, count):
-        times = []
         with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-            copied = os.path.join(folder, "copied")
-            words = [word.replace("PATH", path).replace("COPY", copied) for word in command]
-            for _ in range(count):
-                start = time.perf_counter_ns()
-                subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
-                times.append(time.perf_counter_ns() - start)
-                if os.path.exists(copied):
-                    os.unlink(copied)
-        return min(times)
+            copied = Path(folder, "copied")
+            words = [word.replace("PATH", path).replace("COPY", str(copied)) for word in command]
+            return best(lambda: run(words), count, lambda: copied.unlink(missing_ok=True))
 
     return row
 
 
 def copy_in(folder, count):
     """cp of a file of 256 MiB into a folder: ns, the best of count."""
-    target, times = os.path.join(folder, "copied"), []
+    target = os.path.join(folder, "copied")
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as source:
         source.write(bytes(1 << 28))
         source.flush()
-        for _ in range(count):
-            start = time.perf_counter_ns()
-            subprocess.run(["cp", source.name, target], check=True)
-            times.append(time.perf_counter_ns() - start)
-            os.unlink(target)
-    return min(times)
+        return best(lambda: run(["cp", source.name, target]), count, lambda: os.unlink(target))
 
 
 def load_npy(path, count):
@@ -356,14 +359,8 @@ def load_npy(path, count):
 
 
 def ls_long(folder, count):
-    """`ls -l`: ns for one, the best of count, the first of which is not timed."""
-    return min(timed_ls(folder) for _ in range(count + 1))
-
-
-def timed_ls(folder):
-    start = time.perf_counter_ns()
-    subprocess.run(["ls", "-l", folder], stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter_ns() - start
+    """`ls -l`: ns for one, the best of one more than count, as the first may be slow."""
+    return best(lambda: run(["ls", "-l", folder]), count + 1)
 
 
 def ls_first(store, count):
@@ -372,7 +369,7 @@ def ls_first(store, count):
     for _ in range(count):
         mountpoint = tempfile.mkdtemp()
         subprocess.run([os.environ["SHARRFS"], store, mountpoint], check=True)
-        times.append(timed_ls(mountpoint))
+        times.append(ls_long(mountpoint, 0))
         subprocess.run(["umount", mountpoint], check=True)
         os.rmdir(mountpoint)
     return min(times)

@@ -105,15 +105,21 @@ def test_place_that_cannot_be_had_is_told_in_one_line(store, area, arguments, wo
     assert words.format(**places) in one_line(done)
 
 
-def test_missing_device_is_told(store, area):
-    script = 'mount -t tmpfs none /dev && exec "$@"'
+def complaint_after(script, zeroth, store, area) -> str:
+    """The one line of a start in a mount namespace that a shell script, $0 of which is given, has
+    made ready."""
     done = subprocess.run(
-        with_mounts(script, "sh", SHARRFS, store, area),
+        with_mounts(script, zeroth, SHARRFS, store, area),
         capture_output=True,
         text=True,
         check=False,
     )
-    line = one_line(done)
+    return one_line(done)
+
+
+def test_missing_device_is_told(store, area):
+    script = 'mount -t tmpfs none /dev && exec "$@"'
+    line = complaint_after(script, "sh", store, area)
     assert "modprobe fuse" in line
     assert line.endswith("--device /dev/fuse; arrays work without a mount")
 
@@ -123,13 +129,7 @@ def test_missing_device_is_told(store, area):
 def test_device_that_is_another_file_is_told(store, area, other):
     (area / "file").touch()
     script = 'mount --bind "$0" /dev/fuse && exec "$@"'
-    done = subprocess.run(
-        with_mounts(script, other.format(area=area), SHARRFS, store, area),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    line = one_line(done)
+    line = complaint_after(script, other.format(area=area), store, area)
     assert "/dev/fuse: it is not the device of FUSE" in line
     assert line.endswith("--device /dev/fuse; arrays work without a mount")
 

@@ -14,6 +14,7 @@
 #include "file.h"
 #include "format.h"
 #include "fuzz.h"
+#include "recompose.h"
 
 static const char *const names[] = {
 	"sharr.npy", "sharr.dtype", "sharr.order", "sharr.shape", "sharr.dtype_name", "sharr.nbytes", "note", "",
@@ -77,14 +78,12 @@ static void describe(const struct draft_attribute *kept, uint64_t nbytes)
 {
 	struct format_meta meta, again;
 	unsigned char *attrs, *bytes;
-	size_t count;
 
 	if (draft_attributes_describe(kept, nbytes, &attrs, &meta) < 0)
 		return;
 	REQUIRE(meta.nbytes == nbytes && meta.itemsize > 0);
 	check_users(kept, &meta);
-	if (format_compose(&meta, &bytes, &count) == 0) {
-		REQUIRE(format_parse(bytes, count, format_block_offset(nbytes) + count, &again) == 0);
+	if (recompose(&meta, &bytes, &again)) {
 		REQUIRE(again.nbytes == nbytes && again.itemsize == meta.itemsize);
 		check_users(kept, &again);
 		format_meta_release(&again);
