@@ -189,7 +189,7 @@ int draft_grow_describe(const struct draft *draft, uint64_t nbytes, unsigned cha
 	int rc = facts_of_fd(draft->grown_from, &facts);
 
 	if (rc == 0)
-		rc = format_read(draft->grown_from, (uint64_t)facts.st.st_size, &old);
+		rc = format_read_again(draft->grown_from, &facts.st, &old);
 	if (rc < 0)
 		return rc;
 	rc = describe(&old, nbytes, ret_meta);

@@ -71,7 +71,7 @@ static int open_ephemeral(struct ephemerals *ephemerals, int dirfd, const char *
 		return -ENOENT;
 	rc = store_reopen(ephemerals->fs, path_fd, O_RDONLY | O_NOATIME, &fd);
 	if (rc == 0)
-		rc = format_read(fd, (uint64_t)ret_opened->st.st_size, &ret_opened->meta);
+		rc = format_read_again(fd, &ret_opened->st, &ret_opened->meta);
 	if (rc < 0)
 		return rc;
 	ret_opened->fd = steal_fd(&fd);

@@ -55,7 +55,7 @@ static int read_npy(int fd, struct npy *ret_npy)
 	int rc = facts_of_fd(fd, &facts);
 
 	if (rc == 0)
-		rc = format_read(fd, (uint64_t)facts.st.st_size, &meta);
+		rc = format_read_again(fd, &facts.st, &meta);
 	if (rc < 0)
 		return rc == -EBADMSG ? -ENOENT : rc;
 	rc = format_npy_header(&meta, &ret_npy->header, &ret_npy->header_bytes);
@@ -177,7 +177,7 @@ static int look_at_array(struct fs *fs, int dirfd, const char *name, int *ret_fd
 
 	if (rc == 0)
 		rc = S_ISREG(ret_facts->st.st_mode) ? npyview_show(fs, fd, NULL, ret_facts)
-						: -ENOENT;
+						    : -ENOENT;
 	if (rc == 0)
 		*ret_fd = steal_fd(&fd);
 	return rc;

@@ -139,7 +139,7 @@ int store_reopen(struct fs *fs, int path_fd, int flags, int *ret_fd)
  * A verdict of what the O_PATH descriptor is of, by reading it if need be. Directories have one
  * too, for their ACLs.
  */
-static int judge(struct fs *fs, int path_fd, const struct facts *facts, struct verdict *ret_verdict)
+static int judge(struct fs *fs, int path_fd, struct facts *facts, struct verdict *ret_verdict)
 {
 	CLEANUP_FD int fd = -1;
 	int rc;

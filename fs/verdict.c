@@ -138,7 +138,7 @@ void verdict_keep(struct verdict_cache *cache, const struct facts *facts,
 	pthread_mutex_unlock(&cache->lock);
 }
 
-int verdict_read(int fd, const struct facts *facts, struct verdict *ret_verdict)
+int verdict_read(int fd, struct facts *facts, struct verdict *ret_verdict)
 {
 	struct verdict verdict = {0};
 	struct format_meta meta;
@@ -147,7 +147,7 @@ int verdict_read(int fd, const struct facts *facts, struct verdict *ret_verdict)
 	if (rc < 0)
 		return rc;
 	if (S_ISREG(facts->st.st_mode)) {
-		rc = format_read(fd, (uint64_t)facts->st.st_size, &meta);
+		rc = format_read_again(fd, &facts->st, &meta);
 		if (rc < 0 && rc != -EBADMSG)
 			return rc;
 		verdict.array = rc == 0;

@@ -18,7 +18,7 @@
 struct verdict {
 	uint64_t nbytes; /* of an array */
 	bool array;
-	bool ephemeral; /* an array that goes with its last holder (lib/ephemeral.h) */
+	bool ephemeral;    /* an array that goes with its last holder (lib/ephemeral.h) */
 	uint8_t mode_mask; /* the permission bits of group and others that an ACL leaves: 077
 			      without one */
 };
@@ -50,7 +50,7 @@ bool verdict_find(struct verdict_cache *cache, const struct facts *facts,
 void verdict_keep(struct verdict_cache *cache, const struct facts *facts,
 		  const struct verdict *verdict);
 
-/* Read it from the file `fd`, which is open for reading. */
-int verdict_read(int fd, const struct facts *facts, struct verdict *ret_verdict);
+/* Read it from the file `fd`, which is open for reading and may have changed since these facts. */
+int verdict_read(int fd, struct facts *facts, struct verdict *ret_verdict);
 
 #endif

@@ -368,7 +368,7 @@ static int read_array(struct subject *subject, const struct attribute *attribute
 	int rc = store_open_tail(subject->fs, subject->inode, subject->client->thread, &fd, &facts);
 
 	if (rc == 0)
-		rc = format_read(fd, (uint64_t)facts.st.st_size, &meta);
+		rc = format_read_again(fd, &facts.st, &meta);
 	if (rc < 0)
 		return rc == -EBADMSG ? -ENODATA : rc;
 	subject->fd = fd;

@@ -22,6 +22,8 @@ _Static_assert(sizeof(((struct format_meta *)0)->type_string) >= DTYPE_STRING_MA
 static const unsigned char block_magic[8] = "sharr";
 static const char extension_magic[] = FORMAT_EXTENSION_MAGIC;
 
+enum { READ_TRIES = 8 };
+
 /* Offsets in the extension; what is not named here is zero in version 1. */
 enum {
 	EXTENSION_MAGIC_BYTES = sizeof(extension_magic) - 1, /* without its NUL */
@@ -257,6 +259,24 @@ int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta)
 	format_meta_init(ret_meta);
 	r = parse(ret_meta->buffer, bytes, file_bytes, ret_meta);
 	return r > 0 ? read_more(fd, file_bytes, (size_t)r, ret_meta) : r;
+}
+
+int format_read_again(int fd, struct stat *st, struct format_meta *ret_meta)
+{
+	int r = -EBADMSG;
+
+	for (int i = 0; r == -EBADMSG && i < READ_TRIES; i++) {
+		off_t size = st->st_size;
+
+		r = format_read(fd, (uint64_t)size, ret_meta);
+		if (r != -EBADMSG)
+			break;
+		if (fstat(fd, st) < 0)
+			return -errno;
+		if (st->st_size <= size)
+			break;
+	}
+	return r;
 }
 
 /* numpy's spelling of the descr, and what it measures. */

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "origin.h"
 #include "trailer.h"
@@ -85,6 +86,13 @@ uint64_t format_map_bytes(const struct format_meta *meta);
  * nothing needs to be released.
  */
 int format_read(int fd, uint64_t file_bytes, struct format_meta *ret_meta);
+
+/*
+ * The same of a file that was *st a moment ago. Its end moves when its metadata are rewritten, and
+ * the tail of then may have been given back since (rewrite.c): then it is looked at once more, and
+ * *st is what it is by then.
+ */
+int format_read_again(int fd, struct stat *st, struct format_meta *ret_meta);
 
 /*
  * The same from memory: `end` are the last `bytes` of a file of file_bytes; more than

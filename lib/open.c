@@ -13,7 +13,7 @@
 #include "map.h"
 #include "mount.h"
 
-enum { READ_TRIES = 8, OPEN_TRIES = 10000 };
+enum { OPEN_TRIES = 10000 };
 
 /*
  * What open says of a symlink, a directory, a socket or a device without a driver: it is there, and
@@ -29,26 +29,6 @@ static int open_error(int number)
 		return -EBADMSG;
 	}
 	return -number;
-}
-
-/*
- * The end of the file moves when its metadata are rewritten. Who has asked for the size before
- * that, and reads after the tail of then was given back, looks again.
- */
-static int read_meta(struct opened *opened)
-{
-	for (int i = 0; i < READ_TRIES; i++) {
-		off_t size = opened->st.st_size;
-		int r = format_read(opened->fd, (uint64_t)size, &opened->meta);
-
-		if (r != -EBADMSG)
-			return r;
-		if (fstat(opened->fd, &opened->st) < 0)
-			return -errno;
-		if (opened->st.st_size <= size)
-			break;
-	}
-	return -EBADMSG;
 }
 
 enum where {
@@ -77,12 +57,14 @@ static int read_meta_of(enum where where, struct opened *opened)
 
 	opened->in_mount = false;
 	if (where == IN_STORE) {
-		r = read_meta(opened);
+		r = format_read_again(opened->fd, &opened->st, &opened->meta);
 		return r == -EBADMSG && mount_is_fuse(opened->fd) ? read_through_mount(opened) : r;
 	}
 	r = read_through_mount(opened);
 	if (r == -ENODATA)
-		return where == IN_MOUNT ? -EBADMSG : read_meta(opened);
+		return where == IN_MOUNT
+			       ? -EBADMSG
+			       : format_read_again(opened->fd, &opened->st, &opened->meta);
 	return r;
 }
 

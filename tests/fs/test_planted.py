@@ -9,14 +9,13 @@ import os
 import re
 import socket
 import stat
-import subprocess
 import threading
 import time
 
 import numpy as np
 import pytest
 from support.area import detach_mount
-from support.build import native_environment
+from support.tracing import traced
 from support.wait import wait_for
 
 pytestmark = pytest.mark.fuse
@@ -303,15 +302,11 @@ def test_straight_only_where_no_device_can_be(sa, store, mount, area, options, s
     """A name may become a device's at any moment, which opening it would wake."""
     other = store(options=options)
     mounted = mount(other)
-    (pid,) = mounted.pids()
     for name in "xyz":
         sa.put(f"file://{other}/{name}", np.arange(3))
     trace = area / "trace"
-    command = ["strace", "-f", "-e", "trace=openat", "-o", trace, "-p", str(pid)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=native_environment()) as strace:
-        strace.stderr.readline()  # attached
+    with traced(mounted, trace, "trace=openat"):
         assert sorted(os.listdir(mounted)) == ["x", "y", "z"]
-        strace.terminate()
     opened = [line for line in trace.read_text().splitlines() if re.search(r', "[xyz]", ', line)]
     assert len(opened) == 3
     assert ["O_PATH" in line for line in opened] == [not straight] * 3

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lib.clib import Library
+from support.tracing import traced
 from support.wait import wait_for
 
 pytestmark = pytest.mark.fuse
@@ -72,6 +75,36 @@ def test_readers_see_one_or_the_other(store, python, either, made, rounds):
         assert set(reader.result(1000)) == allowed[how], how
     (store / "stop").touch()
     assert writer.result() > 1
+
+
+LOOKS = {
+    "stat": lambda mounted: os.stat(mounted / "x"),
+    "open": lambda mounted: os.close(os.open(mounted / "x", os.O_RDONLY)),
+    "getxattr": lambda mounted: os.getxattr(mounted / "x", "user.sharr.nbytes"),
+    "ls": lambda mounted: [entry.stat() for entry in os.scandir(mounted)],
+    "stat of the view": lambda mounted: os.stat(mounted / ".npy" / "x.npy"),
+    "open in the view": lambda mounted: np.load(mounted / ".npy" / "x.npy"),
+}
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_tail_that_is_read_late(area, either, made, look, known, nth):
+    """The daemon asks for the size, and until it reads the tail there, that is long past."""
+    c = Library()
+    for _ in range(3):  # away from the page of the data, which stays
+        c.set_attrs("x", {"note": bytes(3000)})
+    if known:
+        look(either)
+    trace = area / "trace"
+    late = f"inject=pread64:delay_enter=300000:when={nth}"
+    with traced(either, trace, "trace=pread64", late), ThreadPoolExecutor() as pool:
+        looked = pool.submit(look, either)
+        wait_for(lambda: trace.read_text().count("pread64(") >= nth or looked.done())
+        for _ in range(40):
+            c.set_attrs("x", {"note": bytes(3000)})
+        looked.result()
 
 
 @rounds(6, 60)
