@@ -221,7 +221,9 @@ static int prepare(const char *name, const struct sharr_spec *spec, unsigned fla
 		r = array_new(name, draft->staging.fd, &st, &meta, false, &array);
 	if (r < 0)
 		return r;
-	if (flags & SHARR_SPARSE && huge_is_wanted(draft->staging.fd, array->map_bytes, flags))
+	if (!(flags & SHARR_SPARSE) && !draft->in_mount)
+		map_populate(array->data, array->map_bytes);
+	else if (flags & SHARR_SPARSE && huge_is_wanted(draft->staging.fd, array->map_bytes, flags))
 		huge_advise(array->data, array->map_bytes);
 	array->draft = steal_ptr(draft);
 	array->draft->ephemeral = flags & SHARR_EPHEMERAL;

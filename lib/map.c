@@ -10,6 +10,9 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "linux_calls.h"
+
+enum { ONE_FAULT_BYTES = 4096 };
 
 static long read_max_map_count(void)
 {
@@ -67,6 +70,12 @@ int map_check(uint64_t bytes)
 		return 0;
 	return error_set(-EOVERFLOW, "%s are more than a process of %d bits has addresses for",
 			 error_bytes(bytes, asked), (int)sizeof(void *) * CHAR_BIT);
+}
+
+void map_populate(void *address, size_t bytes)
+{
+	if (bytes > ONE_FAULT_BYTES)
+		madvise(address, bytes, MADV_POPULATE_WRITE);
 }
 
 int map_file(int fd, size_t bytes, bool readonly, void **ret_address)

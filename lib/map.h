@@ -16,4 +16,10 @@ int map_check(uint64_t bytes);
 /* Map the first `bytes` of `fd`, shared. -ENOMEM and what else mmap gives. */
 int map_file(int fd, size_t bytes, bool readonly, void **ret_address);
 
+/*
+ * Let a writable map of a file that has its pages take them all at once: each would cost a fault
+ * when it is first written. Kernels before 5.14 leave it at that.
+ */
+void map_populate(void *address, size_t bytes);
+
 #endif

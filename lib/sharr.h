@@ -159,7 +159,7 @@ struct sharr_info {
 /*
  * Create the array `name` as `spec` says, filled with zeros, and attach it. It appears under its
  * name in one step, whole. Its space is reserved unless flags has SHARR_SPARSE: a store that is too
- * full is an error here and never a SIGBUS later. flags: SHARR_SPARSE, SHARR_REPLACE,
+ * full is an error here and never a SIGBUS later, and to write it costs no page faults. flags: SHARR_SPARSE, SHARR_REPLACE,
  * SHARR_EPHEMERAL, and the flags for the way and for huge pages. *ret_array is the caller's, to be
  * freed by sharr_detach.
  *   -EEXIST    the name is taken (by an array or by anything else) and flags lacks SHARR_REPLACE

@@ -57,7 +57,9 @@
 	"order : {'C', 'F'}\n"                                                                     \
 	"    Which index varies fastest in memory: the last or the first.\n"                       \
 	"reserve : bool\n"                                                                         \
-	"    Take the space now, so that a full store is an OSError here and no SIGBUS later.\n"   \
+	"    Take the space now, so that a full store is an OSError here and no SIGBUS later, "    \
+	"and\n"                                                                                    \
+	"    map all of it, so that filling it costs no page faults.\n"                            \
 	"mode : int, optional\n"                                                                   \
 	"    Permission bits, whatever the umask; by default 0o666 less the umask.\n"              \
 	"exist_ok : bool\n"                                                                        \

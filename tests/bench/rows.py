@@ -89,10 +89,9 @@ ONE_COPY = "Most of it is the kernel's copy of the data into new pages, which th
 
 SIZES_FILLED = (("256 MiB", "fill_256m"), ("1 GiB", "fill_1g"), ("4 GiB", "fill_4g"))
 
-PAGE_BY_PAGE = (
-    "Space is reserved by fallocate, then each page is mapped by a fault of its own when it is "
-    "first written. The floor maps all pages by one call (MADV_POPULATE_WRITE), which create does "
-    "for huge pages only."
+NEW_PAGES = (
+    "Nearly all of it is the kernel's, which finds, clears and maps the pages: the floor is that, "
+    "and the filling."
 )
 
 PLACE_OF_COPY = (
@@ -157,7 +156,7 @@ def module_rows(store: Store) -> list[Row]:
                 1,
                 floor=floor("fill", store / "f", 1) if row == "fill_1g" else None,
                 rounds=FEW,
-                why=PAGE_BY_PAGE,
+                why=NEW_PAGES,
             )
             for size, row in SIZES_FILLED
         ),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 
 import numpy as np
@@ -36,6 +37,17 @@ def test_unknown_order_is_a_value_error(sa, store, order):
 def test_space_is_reserved(sa, store):
     sa.create("x", 1 << 20, "u1")
     assert blocks(store / "x") >= 1 << 20
+
+
+def test_filling_what_is_reserved_costs_no_faults(sa):
+    def faults():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    for reserve, few in ((True, True), (False, False)):
+        a = sa.create("x", 1 << 22, "u1", reserve=reserve, replace=True)
+        before = faults()
+        a[:: 1 << 12] = 1
+        assert (faults() - before < 100) == few
 
 
 def test_space_is_not_reserved_on_request(sa, store):
