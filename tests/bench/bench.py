@@ -31,6 +31,8 @@ from support.counting import instructions, system_calls
 from support.mount import Mount
 from support.namespace import with_mounts
 
+PROCESSOR = min(os.sched_getaffinity(0))  # any, of those that we may use
+
 
 class Bench:
     def __init__(self, store: Store) -> None:
@@ -114,7 +116,7 @@ def all_rows(
     """Each with the store that is its /dev/shm."""
     of_store = [*rows.module_rows(store), *rows.other_rows(store), *rows.together_rows()]
     of_store += [*rows.sharing_rows(), *rows.mount_rows(store, mounts[0])]
-    of_store += [rows.attach_row(mounts[0]), *rows.huge_rows(store, huge)]
+    of_store += [*rows.attach_rows(mounts[0], mounts[2], PROCESSOR), *rows.huge_rows(store, huge)]
     of_store += [rows.watched_row(store, mounts[0])]
     of_crowd = rows.listing_rows(crowd, mounts[1])
     return [(store, row) for row in of_store] + [(crowd, row) for row in of_crowd]
@@ -125,6 +127,16 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds, and no docs/bench.md")
     parser.add_argument("rows", nargs="*", help="only rows that have one of these words")
     return parser.parse_args()
+
+
+def pinned_mount(store: Store, area: Path) -> Mount:
+    """One whose daemon runs on PROCESSOR only, as its maker did."""
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {PROCESSOR})
+    try:
+        return Mount(store, area, life_s=growth.MOUNT_LIFE_S)
+    finally:
+        os.sched_setaffinity(0, processors)
 
 
 def main() -> int:
@@ -145,6 +157,7 @@ def main() -> int:
         make(store, ("event", 8), ("event2", 8))
         make(crowd, *((f"a{i}", 100) for i in range(ARRAYS_LISTED)))
         mounts = [Mount(of, area, life_s=growth.MOUNT_LIFE_S) for of in (store, crowd)]
+        mounts.append(pinned_mount(store, area))
         print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
         print(report.HEADING)
         for of, row in all_rows(store, huge, crowd, mounts):

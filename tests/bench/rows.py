@@ -324,18 +324,32 @@ def through(mount: Mount | None, command: Command) -> Command:
     return ["env", f"PYTHONPATH={PYMOD}", *where, *command]
 
 
-def attach_row(mount: Mount) -> Row:
+def attach_rows(mount: Mount, pinned: Mount, processor: int) -> list[Row]:
+    """The daemon of `pinned` runs on that processor only."""
     command = worker("attach", "x", 3000)
-    return Row(
-        "attach through the mount : direct",
-        5.0,
-        through(mount, command),
-        through(None, command),
-        floor=floor("map", mount / "x", 3000),
-        why="The floor is an open, a map and their end, nothing else, of a file in the mount: "
-        "opening it is a request that the daemon has to answer, and so a switch to another "
-        "process and back, whoever opens it. sharr also reads the tail, out of the map.",
+    there = ["taskset", "-c", str(processor)]
+    what = "attach through the mount : direct"
+    why = (
+        "The floor is an open, a map and their end, nothing else, of a file in the mount: opening "
+        "it is a request that the daemon has to answer, and so a switch to another process and "
+        "back, whoever opens it. On an idle machine that wakes one processor, and then the other: "
+        "what that takes is what the row with both on one processor takes less. sharr also reads "
+        "the tail, out of the map."
     )
+    return [
+        Row(
+            words,
+            5.0,
+            through(of, [*where, *command]),
+            through(None, [*where, *command]),
+            floor=[*where, *floor("map", of / "x", 3000)],
+            why=why,
+        )
+        for words, of, where in (
+            (what, mount, []),
+            (f"{what}, daemon and caller on one processor", pinned, there),
+        )
+    ]
 
 
 def in_store(store: Store, command: Command) -> Command:
