@@ -13,17 +13,32 @@
 #include "npyview.h"
 #include "store_at.h"
 
-int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_dir)
+static int open_living(struct fs *fs, struct inode *inode, pid_t client, int *ret_fd)
 {
 	CLEANUP_FD int fd = -1;
 	struct facts facts;
-	struct dir *dir;
 	int rc = store_open(fs, npyview_store_dir(inode), client, &fd, &facts);
 
 	if (rc < 0)
 		return rc;
 	if (!S_ISDIR(facts.st.st_mode))
 		return -ENOTDIR;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* Of one that is dead the kernel reads nothing. */
+int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_dir)
+{
+	CLEANUP_FD int fd = -1;
+	struct facts facts;
+	struct dir *dir;
+	int rc = 0;
+
+	if (!inode_is_dead(&fs->inodes, inode, &facts))
+		rc = open_living(fs, inode, client, &fd);
+	if (rc < 0)
+		return rc;
 	dir = calloc(1, sizeof(*dir));
 	if (!dir)
 		return -ENOMEM;
@@ -38,7 +53,8 @@ void dir_close(struct dir *dir)
 	if (!dir)
 		return;
 	pthread_mutex_destroy(&dir->lock);
-	close(dir->fd);
+	if (dir->fd >= 0)
+		close(dir->fd);
 	free(dir->names);
 	free(dir->starts);
 	free(dir);

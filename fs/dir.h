@@ -19,7 +19,7 @@ struct inode;
 struct dir {
 	pthread_mutex_t lock; /* of all below; outermost */
 	bool taken;
-	int fd;      /* O_PATH of the directory; owned */
+	int fd;      /* O_PATH of the directory; owned; -1: it is dead (inode_is_dead()) */
 	char *names; /* one after the other, each with its NUL */
 	size_t names_bytes;
 	size_t names_room;

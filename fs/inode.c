@@ -470,8 +470,32 @@ void inode_removed(struct inode_table *table, struct inode *parent, const char *
 	if (inode) {
 		inode->named = false;
 		inode->removed = true;
+		inode->dead = inode->directory;
 	}
 	pthread_mutex_unlock(&table->lock);
+}
+
+bool inode_is_dead(struct inode_table *table, struct inode *inode, struct facts *ret_facts)
+{
+	const struct timespec born = {.tv_sec = inode->id.born_ns / 1000000000,
+				      .tv_nsec = inode->id.born_ns % 1000000000};
+	bool dead;
+
+	pthread_mutex_lock(&table->lock);
+	dead = inode->dead;
+	if (dead)
+		*ret_facts = (struct facts){
+			.id = inode->id,
+			.st = {.st_ino = inode->id.ino,
+			       .st_mode = inode->reported.mode,
+			       .st_uid = inode->reported.uid,
+			       .st_gid = inode->reported.gid,
+			       .st_atim = born,
+			       .st_mtim = born,
+			       .st_ctim = born},
+		};
+	pthread_mutex_unlock(&table->lock);
+	return dead;
 }
 
 /* Under the lock: from now on it is `name` (which it owns from here) in `parent`. */
@@ -490,13 +514,11 @@ static void move(struct inode_table *table, struct inode *inode, struct inode *p
 	let_go(table, old_parent);
 }
 
-/* `name` and `other_name` are the inodes' from here on; NULL: they have none any more. */
-static void rename_in_table(struct inode_table *table, struct inode *from, const char *from_name,
-			    struct inode *to, const char *to_name, char *name_of_it,
-			    char *name_of_other)
+void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
+		   struct inode *to, const char *to_name, bool exchange)
 {
-	CLEANUP_FREE char *name = name_of_it;
-	CLEANUP_FREE char *other_name = name_of_other;
+	CLEANUP_FREE char *name = strdup(to_name);
+	CLEANUP_FREE char *other_name = exchange ? strdup(from_name) : NULL;
 	struct inode *inode;
 	struct inode *other;
 
@@ -510,17 +532,11 @@ static void rename_in_table(struct inode_table *table, struct inode *from, const
 	}
 	if (other && inode != other) {
 		other->named = false;
+		other->dead = other->directory && !exchange;
 		if (other_name)
 			move(table, other, from, steal_ptr(other_name));
 	}
 	pthread_mutex_unlock(&table->lock);
-}
-
-void inode_renamed(struct inode_table *table, struct inode *from, const char *from_name,
-		   struct inode *to, const char *to_name, bool exchange)
-{
-	rename_in_table(table, from, from_name, to, to_name, strdup(to_name),
-			exchange ? strdup(from_name) : NULL);
 }
 
 int inode_make_draft(struct inode_table *table, struct inode *parent, const char *name,

@@ -40,6 +40,7 @@ struct inode {
 	uint32_t refs;        /* children, and one for an open file */
 	bool named;           /* false: its name is gone, or is another file's now */
 	bool removed;         /* which of the two: the name is gone */
+	bool dead;            /* a directory that was removed or replaced through this mount */
 	bool drafted;         /* open as a draft: it has the name beside what has it in the store */
 	struct file *file;    /* NULL unless open; owned by file.c */
 	struct watch *watch;  /* of a directory; NULL: it is not watched; owned by watch.c */
@@ -171,6 +172,12 @@ bool inode_find_draft(struct inode_table *table, struct inode *parent, const cha
 
 /* `name` was removed from `parent`. */
 void inode_removed(struct inode_table *table, struct inode *parent, const char *name);
+
+/*
+ * Is it a directory that was removed through this mount? Only who has it open, or works in it, comes
+ * to it then: its facts are what the kernel was told last, without a link.
+ */
+bool inode_is_dead(struct inode_table *table, struct inode *inode, struct facts *ret_facts);
 
 /*
  * A name was renamed: what the target was is gone, unless the two were exchanged. Out of memory:

@@ -57,8 +57,10 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct inode *inode = ops_inode(req, ino);
 	struct facts facts;
-	int rc = store_facts(ops_fs(req), inode, fuse_req_ctx(req)->pid, &facts);
+	int rc = 0;
 
+	if (!inode_is_dead(&ops_fs(req)->inodes, inode, &facts))
+		rc = store_facts(ops_fs(req), inode, fuse_req_ctx(req)->pid, &facts);
 	if (rc < 0)
 		ops_reply(req, rc);
 	else

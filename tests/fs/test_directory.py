@@ -197,3 +197,28 @@ def test_descriptor_of_a_group_that_was_made_again_finds_nothing(store, either, 
                 os.stat(either / "group")  # which there is, by its name
     finally:
         os.close(group)
+
+
+@pytest.mark.parametrize("end", ["removed", "replaced"])
+def test_directory_that_is_gone_lives_on_for_who_is_in_it(either, errno_of, end):
+    """As in the store: it has no link any more and lists nothing, and nothing is made in it."""
+    os.mkdir(either / "group", 0o750)
+    group = os.open(either / "group", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        was = os.fstat(group)
+        if end == "removed":
+            os.rmdir(either / "group")
+        else:
+            os.mkdir(either / "other")
+            os.rename(either / "other", either / "group")
+        now = os.fstat(group)
+        assert (now.st_ino, now.st_mode, now.st_nlink) == (was.st_ino, was.st_mode, 0)
+        assert os.listdir(group) == []
+        listed = subprocess.run(["ls", "-A"], cwd=f"/proc/self/fd/{group}", pass_fds=[group])
+        assert listed.returncode == 0
+        for make in (os.mkdir, lambda name, dir_fd: os.open(name, os.O_CREAT, dir_fd=dir_fd)):
+            assert errno_of(make, "x", dir_fd=group) == "ENOENT"
+        if end == "replaced":
+            assert os.stat(either / "group").st_nlink > 0
+    finally:
+        os.close(group)
