@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -59,6 +60,33 @@ def test_without_the_headers_of_python_the_module_is_left_out(area):
     assert told["SharedArray"] == (
         "no: python3 with Python.h is missing. C programs and the mount work without"
     )
+
+
+def place_of_module(area, *options, **environment) -> tuple[str, dict[str, str]]:
+    """The folder that the module is to be installed in, and the summary."""
+    told = summary(configure(area, "-Ddaemon=disabled", *options, **environment))
+    meson = Path(sys.executable).with_name("meson")
+    command = [meson, "introspect", "--installed", area / "build"]
+    plan = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    (found,) = {p for s, p in plan.items() if s.endswith("pymod/SharedArray/__init__.py")}
+    return str(Path(found).parents[1]), told
+
+
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local"])
+def test_python_of_the_system_looks_where_the_module_is_installed(area, prefix):
+    place, told = place_of_module(area, f"--prefix={prefix}", PATH="/usr/bin:/bin")
+    assert place.startswith(f"{prefix}/lib/")
+    code = "import site; print(*site.getsitepackages(), sep='\\n')"
+    command = ["/usr/bin/python3", "-c", code]
+    looked_at = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert place in looked_at.splitlines()
+    assert told["SharedArray"] == "yes"
+
+
+def test_python_that_does_not_look_below_the_prefix_is_told_of(area):
+    place, told = place_of_module(area, f"--prefix={area}/prefix")
+    assert place.startswith(f"{area}/prefix/")
+    assert told["SharedArray"].startswith(f"yes, in {place}")
 
 
 WINDOWS = """
