@@ -29,8 +29,8 @@ def _add_list(commands):
         "list",
         help="the arrays of the store",
         description="The arrays of the store, or of a group (directory) in it. ATTACHED is the "
-        "number of processes that map the array; ? stands for those of other users, which only "
-        "root can look at.",
+        "number of processes that map the array; ? stands for those that could not be looked at, "
+        "as those of other users unless root asks.",
     )
     parser.add_argument("group", nargs="?", metavar="GROUP", type=os.fsencode)
     how = parser.add_mutually_exclusive_group()

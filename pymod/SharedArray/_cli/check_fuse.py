@@ -50,7 +50,7 @@ def daemon():
     found = shutil.which("sharrfs")
     if found:
         return ok("sharrfs", found)
-    mend = "in sharr's sources: ./dev build, then meson install -C build/release"
+    mend = "in sharr's sources, with libfuse3-dev: meson setup build && meson install -C build"
     return warn("sharrfs", "not on PATH; arrays work without it, the mount does not", mend)
 
 
