@@ -232,8 +232,8 @@ def share(array):
     """A view of a shared array that is pickled by reference.
 
     Passed to another process of this host by whatever pickles (multiprocessing,
-    concurrent.futures, joblib, Ray), it arrives on the same memory, without a copy, in some
-    150 bytes. Views of it, with strides of either sign, do so too. What is not writeable
+    concurrent.futures, joblib, Ray), it arrives on the same memory, without a copy, in about
+    100 bytes. Views of it, with strides of either sign, do so too. What is not writeable
     arrives read-only for good.
 
     What can't be attached where it arrives (it was deleted meanwhile, or another array has its
