@@ -6,6 +6,7 @@ building needs and is missing is told before meson tells it at length."""
 import os
 import shlex
 import shutil
+import sys
 import sysconfig
 
 import mesonpy
@@ -24,6 +25,8 @@ def _settings(given):
 
 
 def _check_tools():
+    if sys.version_info < (3, 9):  # noqa: UP036  pip asks only after it has built
+        raise SystemExit("sharr: it needs Python 3.9 or newer, and this is an older one.")
     words = []
     compilers = (
         [shlex.split(os.environ["CC"])[0]] if os.environ.get("CC") else ["cc", "gcc", "clang"]

@@ -132,6 +132,19 @@ def wheel_by_pip(area, *within, **environment) -> str:
     return line
 
 
+def test_older_python_is_told_in_one_line():
+    code = "import sys, for_this_python as b; sys.version_info = (3, 8); b.build_wheel('x')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "pymod" / "backend")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = "sharr: it needs Python 3.9 or newer, and this is an older one.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
 def test_without_a_compiler_pip_is_told_in_one_line(area):
     line = wheel_by_pip(area, CC="no-compiler")
     assert "this machine lacks a C compiler (no-compiler)" in line
