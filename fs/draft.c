@@ -16,6 +16,7 @@
 #include "file.h"
 #include "fs.h"
 #include "linux_calls.h"
+#include "namespace.h"
 #include "npyview.h"
 #include "store_at.h"
 
@@ -461,7 +462,6 @@ static int check_target(struct fs *fs, struct inode *to, const char *to_name, un
 			uid_t uid)
 {
 	CLEANUP_FD int dirfd = -1;
-	struct facts dir;
 	struct facts target;
 	int rc = store_open_dir(fs, to, &dirfd);
 
@@ -475,16 +475,13 @@ static int check_target(struct fs *fs, struct inode *to, const char *to_name, un
 	if (rc == 0 && flags & RENAME_NOREPLACE)
 		return -EEXIST;
 	if (rc == 0)
-		rc = facts_of_fd(dirfd, &dir);
-	if (rc == 0 && dir.st.st_mode & S_ISVTX && uid != 0 && uid != target.st.st_uid &&
-	    uid != dir.st.st_uid)
-		rc = -EPERM;
+		rc = namespace_may_remove(dirfd, &target, uid);
 	return rc < 0 ? rc : 1;
 }
 
 /* -ENOENT: it has been published since. */
 static int rename_open(struct fs *fs, struct inode *inode, struct inode *to, const char *to_name,
-		       bool replace)
+		       bool replace, uid_t uid)
 {
 	struct file *file = file_peek(fs, inode);
 	int rc = -ENOENT;
@@ -495,8 +492,10 @@ static int rename_open(struct fs *fs, struct inode *inode, struct inode *to, con
 		pthread_mutex_lock(&file->draft->lock);
 		if (file->draft->state != DRAFT_PUBLISHED)
 			rc = inode_rename_draft(&fs->inodes, inode, to, to_name);
-		if (rc == 0)
+		if (rc == 0) {
 			file->draft->replace = replace;
+			file->draft->replacer = uid;
+		}
 		pthread_mutex_unlock(&file->draft->lock);
 	}
 	file_release(fs, file);
@@ -517,7 +516,7 @@ int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struc
 	if (rc == 0 && replaced && replaced != inode)
 		rc = !draft_discard(fs, replaced); /* it has been published since */
 	if (rc >= 0)
-		rc = rename_open(fs, inode, to, to_name, rc > 0);
+		rc = rename_open(fs, inode, to, to_name, rc > 0, client->uid);
 	draft_forget(fs, inode, 1);
 	return rc;
 }

@@ -46,11 +46,12 @@ struct draft {
 	bool written; /* or given a size, or attributes */
 	int error;    /* of a write that failed: what is there is a part, and is never published */
 	atomic_bool unlinked;
-	bool replace;  /* it was renamed onto an array */
-	bool unused;   /* made by mknod, and not opened yet: its first open takes over the use that
+	bool replace;   /* it was renamed onto an array */
+	uid_t replacer; /* by whom, if so */
+	bool unused;    /* made by mknod, and not opened yet: its first open takes over the use that
 			  keeps it */
 	int unused_slot; /* while it is so; of fs->unused */
-	pid_t process; /* that created it; 0: not known */
+	pid_t process;   /* that created it; 0: not known */
 	uid_t uid;
 	int grown_from;         /* -1, or the array whose successor it is (draft_grow.h); owned */
 	unsigned handles;       /* opened while it was in the making */
@@ -66,8 +67,8 @@ int draft_new(const struct client *client, struct draft **ret_draft);
  * -EEXIST: the name is taken in the store, or `exclusive` by another draft.
  */
 int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode, bool exclusive,
-		 const struct client *client, struct inode **ret_inode,
-		 struct file **ret_file, struct facts *ret_facts);
+		 const struct client *client, struct inode **ret_inode, struct file **ret_file,
+		 struct facts *ret_facts);
 
 /*
  * Is there a draft of that name, anybody's? To be asked before the store is looked at: what is not
@@ -76,9 +77,8 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 bool draft_exists(struct fs *fs, struct inode *dir, const char *name);
 
 /* Is there a draft of that name which this client may see? Counts a lookup. -ENOENT. */
-int draft_lookup(struct fs *fs, struct inode *dir, const char *name,
-		 const struct client *client, struct inode **ret_inode,
-		 struct facts *ret_facts);
+int draft_lookup(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
+		 struct inode **ret_inode, struct facts *ret_facts);
 
 /* Is the file a draft that is not published? Its data end nowhere then. */
 bool draft_is_open(struct file *file);
@@ -147,8 +147,8 @@ int draft_rename(struct fs *fs, struct inode *from, const char *from_name, struc
 		 struct inode *replaced);
 
 /* This client's draft of that name, looked up once more, for draft_forget(); -ENOENT: it has none. */
-int draft_find_own(struct fs *fs, struct inode *dir, const char *name,
-		    const struct client *client, struct inode **ret_inode);
+int draft_find_own(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
+		   struct inode **ret_inode);
 
 /* Another takes its name: never publish it. False: it has been published already. */
 bool draft_discard(struct fs *fs, struct inode *inode);

@@ -14,6 +14,7 @@
 #include "file.h"
 #include "format.h"
 #include "fs.h"
+#include "namespace.h"
 #include "npy_unwrap.h"
 #include "npyview.h"
 #include "store_at.h"
@@ -93,6 +94,17 @@ static int complete(struct fs *fs, struct file *file, uint64_t *ret_nbytes)
 	return rc;
 }
 
+/* What is there now may be another's than what it was renamed onto. */
+static int check_replacer(const struct draft *draft, int dirfd, const char *name)
+{
+	struct facts there;
+	int rc = draft->replace ? facts_of_name(dirfd, name, &there) : -ENOENT;
+
+	if (rc == 0)
+		rc = namespace_may_remove(dirfd, &there, draft->replacer);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int give_name(struct fs *fs, struct file *file)
 {
 	CLEANUP_FREE struct name *place = NULL;
@@ -108,8 +120,10 @@ static int give_name(struct fs *fs, struct file *file)
 		rc = store_open_dir(fs, dir, &dirfd);
 	if (rc == -ESTALE) /* its group is gone; nobody looks again for the sake of close() */
 		rc = -ENOENT;
-	if (rc == 0 && file->draft->grown_from >= 0)
-		rc = draft_grow_check_place(file->draft, dirfd, in_store);
+	if (rc == 0)
+		rc = file->draft->grown_from >= 0
+			     ? draft_grow_check_place(file->draft, dirfd, in_store)
+			     : check_replacer(file->draft, dirfd, in_store);
 	if (rc < 0)
 		return rc;
 	place = draft_place(dirfd, in_store);

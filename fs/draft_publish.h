@@ -14,7 +14,8 @@ struct name;
 struct name *draft_place(int dirfd, const char *name);
 
 /*
- * Under the draft's lock. -EEXIST: its name has been taken in the store meanwhile; -EINVAL: what
+ * Under the draft's lock. -EEXIST: its name has been taken in the store meanwhile; -EPERM: it
+ * was renamed onto an array, which is another user's by now, in a sticky directory; -EINVAL: what
  * was written does not fit the attributes that were set; -ENOSPC: no room for its metadata.
  * Whatever the outcome, it is no open draft any more.
  */

@@ -19,8 +19,7 @@
 
 enum { RENAME_TRIES = 10 };
 
-/* The rule of sticky directories. */
-static int may_remove(int dirfd, const struct facts *victim, uid_t uid)
+int namespace_may_remove(int dirfd, const struct facts *victim, uid_t uid)
 {
 	struct facts dir;
 	int rc = facts_of_fd(dirfd, &dir);
@@ -54,7 +53,7 @@ int namespace_remove(struct fs *fs, struct inode *dir, const char *name, bool di
 	if (rc == 0)
 		rc = store_look(fs, dirfd, name, &victim);
 	if (rc == 0)
-		rc = may_remove(dirfd, &victim, uid);
+		rc = namespace_may_remove(dirfd, &victim, uid);
 	if (rc < 0)
 		return rc;
 	if (unlinkat(dirfd, name, directory ? AT_REMOVEDIR : 0) < 0)
@@ -73,7 +72,8 @@ static int check_target(struct fs *fs, int dirfd, const char *name, unsigned *fl
 	int rc = store_look_taken(fs, dirfd, name, &target);
 
 	if (rc == 0)
-		return *flags & RENAME_NOREPLACE ? -EEXIST : may_remove(dirfd, &target, uid);
+		return *flags & RENAME_NOREPLACE ? -EEXIST
+						 : namespace_may_remove(dirfd, &target, uid);
 	if (*flags & RENAME_EXCHANGE && rc == -EEXIST)
 		return -ENOENT;
 	if (*flags & RENAME_EXCHANGE || rc != -ENOENT)
@@ -131,7 +131,7 @@ int namespace_rename(struct fs *fs, struct inode *from, const char *from_name, s
 	if (rc == 0)
 		rc = store_look(fs, from_fd, from_name, &moved);
 	if (rc == 0)
-		rc = may_remove(from_fd, &moved, uid);
+		rc = namespace_may_remove(from_fd, &moved, uid);
 	if (rc == 0)
 		rc = rename_checked(fs, from_fd, from_name, to_fd, to_name, flags, uid);
 	if (rc < 0)

@@ -16,6 +16,9 @@ struct facts;
 struct fs;
 struct inode;
 
+/* The rule of sticky directories: -EPERM, the user may not take the victim out of this one. */
+int namespace_may_remove(int dirfd, const struct facts *victim, uid_t uid);
+
 int namespace_remove(struct fs *fs, struct inode *dir, const char *name, bool directory, uid_t uid);
 
 /* flags as those of renameat2. */

@@ -516,6 +516,26 @@ def test_user_cannot_replace_the_array_of_another_in_a_sticky_store(sa, store, p
     assert sa.attach("x").shape == (3,)
 
 
+@pytest.mark.root
+def test_user_cannot_replace_what_became_the_array_of_another(sa, store, python, shared):
+    """He might when he renamed onto it; it counts whose it is when the file is finished."""
+    other = python(uid=NOBODY)
+    other.run(
+        "def begin():\n sa.create('x', 3)\n f = open(m + '/own', 'wb', 0); f.write(b'abc')\n"
+        " os.rename(m + '/own', m + '/x')\n return f",
+        m=str(shared),
+    )
+    other.run("f = begin(); sa.delete('x'); sa.create('x', 4)")
+    other.run("f.close()")
+    assert sa.attach("x").tobytes() == b"abc"
+    other.run("sa.delete('x'); f = begin(); sa.delete('x')")
+    sa.create("x", 5)
+    with pytest.raises(PermissionError):
+        other.run("f.close()")
+    assert sa.attach("x").shape == (5,)
+    assert store.names() == ["x"]
+
+
 BAD_VALUES = [
     ("dtype", b"nonsense"),
     ("dtype", b""),
