@@ -304,6 +304,15 @@ int draft_resize(struct file *file, off_t bytes)
 	return rc;
 }
 
+int draft_empty(struct file *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0)
+		return -errno;
+	return st.st_size ? draft_resize(file, 0) : 0;
+}
+
 int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes)
 {
 	int rc;

@@ -102,6 +102,10 @@ int draft_facts(const struct file *file, struct facts *ret_facts);
  */
 ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t offset);
 int draft_resize(struct file *file, off_t bytes);
+
+/* To no bytes, which is no writing if it has none. -EPERM: it is published. */
+int draft_empty(struct file *file);
+
 int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes);
 
 /*

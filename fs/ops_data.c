@@ -32,7 +32,7 @@ static void end(struct fs *fs, const struct fuse_file_info *fi, struct file *fil
 		file_release(fs, file);
 }
 
-/* What the open flags ask for that the file cannot give. A published array's size is fixed. */
+/* What the open flags ask for that the file cannot give. */
 static int check_flags(struct fs *fs, const struct file *file, int flags)
 {
 	int direct_fd;
@@ -42,8 +42,6 @@ static int check_flags(struct fs *fs, const struct file *file, int flags)
 		return file->write_error;
 	if (flags & O_TRUNC && file->header)
 		return -EACCES;
-	if (flags & O_TRUNC && file->nbytes)
-		return -EPERM;
 	if (!(flags & O_DIRECT) || file->inode->view)
 		return 0;
 	/* The kernel passes O_DIRECT on to the backing file, and says EIO if that cannot. */
@@ -51,6 +49,17 @@ static int check_flags(struct fs *fs, const struct file *file, int flags)
 	if (rc == 0)
 		close(direct_fd);
 	return rc;
+}
+
+/* O_TRUNC, which the kernel leaves to the open. A published array's size is fixed. */
+static int cut(struct file *file, int flags)
+{
+	int rc;
+
+	if (!(flags & O_TRUNC))
+		return 0;
+	rc = draft_is_open(file) ? draft_empty(file) : -EPERM;
+	return rc == -EPERM && !file->nbytes ? 0 : rc;
 }
 
 /*
@@ -111,6 +120,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	rc = check_flags(fs, file, fi->flags);
+	if (rc == 0)
+		rc = cut(file, fi->flags);
 	if (rc < 0) {
 		file_release(fs, file);
 		ops_reply(req, rc);

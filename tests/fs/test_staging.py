@@ -118,6 +118,20 @@ def test_close_is_enough_for_a_direct_attach(sa, either):
         assert sa.attach(f"x{i}").tobytes() == b"%d" % i
 
 
+@pytest.mark.parametrize("name", ["x", ".npy/x.npy"])
+def test_opened_again_to_be_truncated_it_starts_anew(sa, either, name):
+    old, new = io.BytesIO(), io.BytesIO()
+    np.save(old, np.arange(100))
+    np.save(new, np.arange(3))
+    with open(either / name, "wb") as first:
+        first.write(old.getvalue())
+        first.flush()
+        (either / name).write_bytes(new.getvalue())
+        assert os.fstat(first.fileno()).st_size == len(new.getvalue())
+    expected = new.getvalue() if name == "x" else np.arange(3).tobytes()
+    assert sa.attach("x").tobytes() == expected
+
+
 @pytest.mark.linux_only
 def test_last_of_two_descriptors_finishes_it(sa, store, created):
     fd = created("x")
