@@ -283,7 +283,7 @@ ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t off
 	ssize_t count;
 
 	if (!begin_change(file->draft))
-		return -EFBIG;
+		return -EAGAIN;
 	if (offset < 0)
 		offset = lseek(file->fd, 0, SEEK_END);
 	count = pwrite(file->fd, data, bytes, offset);

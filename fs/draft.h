@@ -97,8 +97,8 @@ void draft_closed(struct fs *fs, struct file *file);
 int draft_facts(const struct file *file, struct facts *ret_facts);
 
 /*
- * write() at the end of which the file may be longer; offset -1 is its end. The caller has checked
- * draft_is_open; -EFBIG: not any more.
+ * write() at the end of which the file may be longer; offset -1 is its end. -EAGAIN: it is
+ * published, and nothing was written.
  */
 ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t offset);
 int draft_resize(struct file *file, off_t bytes);

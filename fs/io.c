@@ -139,7 +139,7 @@ void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file
 
 bool io_fits(struct file *file, off_t offset, size_t bytes)
 {
-	return draft_is_open(file) || is_spent(file) ||
+	return is_spent(file) ||
 	       (offset >= 0 && clamp(bytes, offset, (off_t)file->nbytes) == bytes);
 }
 
@@ -148,14 +148,8 @@ ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset
 	ssize_t count;
 	bool full;
 	off_t end;
-	int rc;
+	int rc = data_end(file, &end, &full);
 
-	if (draft_is_open(file)) {
-		count = draft_write(file, data, bytes, offset);
-		if (count != -EFBIG)
-			return count;
-	}
-	rc = data_end(file, &end, &full);
 	if (rc < 0)
 		return rc;
 	if (!bytes)

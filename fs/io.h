@@ -33,10 +33,13 @@ char *io_buffer(struct io_buffers *buffers);
 void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file, size_t bytes,
 		   off_t offset);
 
-/* Can all of a write go to the file as it is now? Else it is cut, or makes the file grow. */
+/* Can all of a write go to a published array? Else it is cut, or makes it grow. */
 bool io_fits(struct file *file, off_t offset, size_t bytes);
 
-/* Returns how much was written: cut at the end of the data, and -EFBIG from there on. */
+/*
+ * To a published array. Returns how much was written: cut at the end of the data, and -EFBIG from
+ * there on.
+ */
 ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset);
 
 /* SEEK_DATA and SEEK_HOLE. */

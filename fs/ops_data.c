@@ -153,24 +153,38 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t bytes, off_t offset, struct 
 	end(fs, fi, file);
 }
 
-/* Where the end is only this daemon knows: the kernel may have been told of another. */
-static ssize_t write_as_maker(fuse_req_t req, const struct fuse_file_info *fi, const char *data,
-			      size_t bytes, off_t offset)
+/* Once; -EAGAIN: what was in the making when it was looked at is published. */
+static ssize_t try_to_write(fuse_req_t req, const struct fuse_file_info *fi, const char *data,
+			    size_t bytes, off_t offset)
 {
 	struct fs *fs = ops_fs(req);
 	struct file *file = begin(fs, fi);
-	ssize_t count = 0;
+	bool open = draft_is_open(file);
+	ssize_t count;
 
-	if (fi->flags & O_APPEND)
-		offset = -1;
-	if (!io_fits(file, offset, bytes)) {
+	if (!open && !io_fits(file, offset, bytes)) {
 		end(fs, fi, file);
 		count = draft_grow(fs, file_of(fi), fuse_req_ctx(req)->pid, &file);
 		if (count < 0)
 			return count;
+		open = true;
 	}
-	count = io_write(file, data, bytes, offset);
+	count = open ? draft_write(file, data, bytes, offset) : io_write(file, data, bytes, offset);
 	end(fs, fi, file);
+	return count;
+}
+
+/* Where the end is only this daemon knows: the kernel may have been told of another. */
+static ssize_t write_as_maker(fuse_req_t req, const struct fuse_file_info *fi, const char *data,
+			      size_t bytes, off_t offset)
+{
+	ssize_t count;
+
+	if (fi->flags & O_APPEND)
+		offset = -1;
+	do
+		count = try_to_write(req, fi, data, bytes, offset);
+	while (count == -EAGAIN);
 	return count;
 }
 

@@ -99,6 +99,51 @@ def test_child_goes_on_after_its_parent_has_closed(sa, store, either):
     assert len(store.names()) == 50
 
 
+# A process closes what its child writes. Threads list attributes meanwhile, so that requests of
+# the others wait in the daemon between their steps.
+RACER = """
+import os, sys, threading
+def write_on(file, begun):
+    assert os.write(file, b"abc") == 3
+    os.write(begun, b"!")
+    for _ in range(150):
+        assert os.write(file, b"abc") == 3
+def list_all(path, done):
+    while not done.is_set():
+        os.listxattr(path)
+for i in range(int(sys.argv[2])):
+    path = f"{sys.argv[1]}/x{i}"
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    for j in range(200):
+        os.setxattr(file, f"user.{j}", b"")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            write_on(file, writer)
+            code = 0
+        finally:
+            os._exit(code)
+    done = threading.Event()
+    listers = [threading.Thread(target=list_all, args=[path, done]) for _ in range(3)]
+    [lister.start() for lister in listers]
+    os.read(reader, 1)
+    [os.close(fd) for fd in (file, reader, writer)]
+    done.set()
+    [lister.join() for lister in listers]
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_child_writes_while_its_parent_closes(sa, either):
+    """Nothing is cut, nor refused, whether the close comes before the write or after it."""
+    rounds = 200
+    subprocess.run(["python3", "-S", "-E", "-c", RACER, either, str(rounds)], check=True)
+    for i in range(rounds):
+        wait_for(lambda i=i: sa.attach(f"x{i}").tobytes() == b"abc" * 151, what=f"all of x{i}")
+
+
 SHELLS = [["bash"], ["dash"], ["zsh"], ["mksh"], ["busybox", "sh"]]
 GROUPS = {
     "group": "{ printf a; /bin/echo b; printf c; cat; } > x",
