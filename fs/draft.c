@@ -28,6 +28,7 @@ void draft_free(struct draft *draft)
 	if (draft->grown_from >= 0)
 		close(draft->grown_from);
 	pthread_mutex_destroy(&draft->lock);
+	pthread_mutex_destroy(&draft->growing);
 	free(draft);
 }
 
@@ -43,6 +44,7 @@ int draft_new(const struct client *client, struct draft **ret_draft)
 	if (!draft)
 		return -ENOMEM;
 	pthread_mutex_init(&draft->lock, NULL);
+	pthread_mutex_init(&draft->growing, NULL);
 	draft->staging.fd = draft->grown_from = -1;
 	draft->process = process;
 	draft->uid = client->uid;
@@ -331,21 +333,15 @@ int draft_keep_unused(struct fs *fs, struct file *file)
 
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&file->draft->lock);
-	file->draft->unused = true;
 	file->draft->unused_slot = slot;
-	pthread_mutex_unlock(&file->draft->lock);
+	file->draft->unused = true;
 	return 0;
 }
 
 bool draft_take_unused(struct fs *fs, struct file *file)
 {
-	bool unused;
+	bool unused = atomic_exchange(&file->draft->unused, false);
 
-	pthread_mutex_lock(&file->draft->lock);
-	unused = file->draft->unused;
-	file->draft->unused = false;
-	pthread_mutex_unlock(&file->draft->lock);
 	if (unused)
 		unused_give_back(&fs->unused, file->draft->unused_slot);
 	return unused;

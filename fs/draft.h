@@ -41,17 +41,19 @@ struct draft_attribute {
 };
 
 struct draft {
-	pthread_mutex_t lock; /* of all below; taken before any other */
+	pthread_mutex_t growing; /* while it is given a successor; taken before any other */
+	pthread_mutex_t lock;    /* of all below; taken before any other but that */
 	enum draft_state state;
 	bool written; /* or given a size, or attributes */
 	int error;    /* of a write that failed: what is there is a part, and is never published */
 	atomic_bool unlinked;
-	bool replace;   /* it was renamed onto an array */
-	uid_t replacer; /* by whom, if so */
-	bool unused;    /* made by mknod, and not opened yet: its first open takes over the use that
-			  keeps it */
-	int unused_slot; /* while it is so; of fs->unused */
-	pid_t process;   /* that created it; 0: not known */
+	bool replace;       /* it was renamed onto an array */
+	uid_t replacer;     /* by whom, if so */
+	atomic_bool unused; /* made by mknod, and not opened yet: its first open takes over the use
+			       that keeps it. Not under the lock: others ask, who are not to wait
+			       while it is published */
+	int unused_slot;    /* while it is so; of fs->unused */
+	pid_t process;      /* that created it; 0: not known */
 	uid_t uid;
 	int grown_from;         /* -1, or the array whose successor it is (draft_grow.h); owned */
 	unsigned handles;       /* opened while it was in the making */

@@ -112,13 +112,17 @@ static int begin(struct fs *fs, struct file *first, const struct file *newest, p
 	return rc;
 }
 
-/* Of several that find the end at once one makes the successor. */
+/*
+ * Of several that find the end at once one makes the successor. The data are copied under a lock
+ * that nobody else takes: whoever opens or reads the array asks, under the draft's own, whether it
+ * is published. (The kernel sends one write of an inode at a time, so that no thread waits.)
+ */
 int draft_grow(struct fs *fs, struct file *first, pid_t thread, struct file **ret_file)
 {
 	struct file *newest;
 	int rc = 0;
 
-	pthread_mutex_lock(&first->draft->lock);
+	pthread_mutex_lock(&first->draft->growing);
 	newest = file_newest(fs, first);
 	if (draft_is_successor(newest) && draft_is_open(newest)) {
 		*ret_file = newest;
@@ -127,7 +131,7 @@ int draft_grow(struct fs *fs, struct file *first, pid_t thread, struct file **re
 		if (newest != first)
 			file_release(fs, newest);
 	}
-	pthread_mutex_unlock(&first->draft->lock);
+	pthread_mutex_unlock(&first->draft->growing);
 	return rc;
 }
 

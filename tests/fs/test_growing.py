@@ -7,6 +7,7 @@ import mmap
 import os
 import stat
 import subprocess
+import threading
 
 import numpy as np
 import pytest
@@ -254,6 +255,42 @@ def test_copied_on_within_the_kernel(sa, either, held, call):
     assert holder(f"[os.{call} for s in [os.open('{either}/y', 0)]]") == [3]
     holder.end()
     assert sa.attach("x").tobytes() == b"abcdef"
+
+
+def is_served_while_it_is_copied(free, path):
+    """Does who opens and reads the array come back before it has its successor?"""
+    pages = (110 << 20) // mmap.PAGESIZE
+    with open(path, "xb", buffering=0) as file:
+        for _ in range(110):
+            file.write(bytes(1 << 20))
+        holder = Holder(file.fileno())
+    before = free()
+    writer = threading.Thread(target=holder.write, args=[b"d"])
+    writer.start()
+    try:
+        wait_for(lambda: free() < before, what="the copy")
+        with open(path, "rb") as file:
+            assert file.read(1) == b"\0"
+        return before - free() < pages
+    finally:
+        writer.join()
+        holder.end()
+
+
+def test_nobody_waits_while_it_is_copied(store, either):
+    """Copying takes long enough that one of a few tries shows it, on any machine."""
+
+    def free():
+        return os.statvfs(store).f_bavail
+
+    empty = free()
+    for _ in range(5):
+        served = is_served_while_it_is_copied(free, either / "x")
+        os.unlink(either / "x")
+        wait_for(lambda: free() == empty, what="all that was replaced or deleted to go")
+        if served:
+            return
+    pytest.fail("whoever opened it came back when the copy was done")
 
 
 def test_it_may_grow_again_and_again(sa, held, idle):
