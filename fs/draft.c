@@ -24,7 +24,7 @@ void draft_free(struct draft *draft)
 {
 	if (!draft)
 		return;
-	draft_attributes_free(draft->attributes);
+	draft_attributes_clear(draft);
 	if (draft->grown_from >= 0)
 		close(draft->grown_from);
 	pthread_mutex_destroy(&draft->lock);
@@ -32,7 +32,7 @@ void draft_free(struct draft *draft)
 	free(draft);
 }
 
-int draft_new(const struct client *client, struct draft **ret_draft)
+int draft_new(struct fs *fs, const struct client *client, struct draft **ret_draft)
 {
 	struct draft *draft;
 	pid_t process;
@@ -46,6 +46,7 @@ int draft_new(const struct client *client, struct draft **ret_draft)
 	pthread_mutex_init(&draft->lock, NULL);
 	pthread_mutex_init(&draft->growing, NULL);
 	draft->staging.fd = draft->grown_from = -1;
+	draft->attributes_of_all = &fs->draft_attributes_bytes;
 	draft->process = process;
 	draft->uid = client->uid;
 	*ret_draft = draft;
@@ -171,7 +172,7 @@ int draft_create(struct fs *fs, struct inode *dir, const char *name, mode_t mode
 		rc = check_name(fs, dir, dirfd, name, exclusive);
 	if (rc < 0)
 		return rc;
-	rc = draft_new(client, &draft);
+	rc = draft_new(fs, client, &draft);
 	if (rc < 0)
 		return rc;
 	rc = stage(dirfd, mode, client, draft, &fd);

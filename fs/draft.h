@@ -35,8 +35,8 @@ enum draft_state {
 /* An attribute that was set before there was an array to set it on. */
 struct draft_attribute {
 	struct draft_attribute *next;
-	char *name;  /* without "user."; owned */
-	void *value; /* owned */
+	char *name; /* without "user."; in the same memory, as the value is */
+	void *value;
 	size_t bytes;
 };
 
@@ -59,10 +59,12 @@ struct draft {
 	unsigned handles;       /* opened while it was in the making */
 	struct staging staging; /* its descriptor is the file's */
 	struct draft_attribute *attributes;
+	size_t attributes_bytes;          /* the memory of those, … */
+	atomic_size_t *attributes_of_all; /* … and of all drafts: the fs's */
 };
 
 /* An empty one, of which nothing is staged yet; to be freed by draft_free. */
-int draft_new(const struct client *client, struct draft **ret_draft);
+int draft_new(struct fs *fs, const struct client *client, struct draft **ret_draft);
 
 /*
  * A new draft called `name` in `dir`, with one use of its file and one lookup of its inode.
@@ -112,7 +114,7 @@ int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes);
 
 /*
  * Attributes, kept until it is published; names without "user.". value NULL removes. -EINVAL: it
- * makes no sense. flags: those of setxattr.
+ * makes no sense; -ENOSPC: enough is kept; -EAGAIN: it is published. flags: those of setxattr.
  */
 int draft_set_attribute(struct file *file, const char *name, const void *value, size_t bytes,
 			int flags);

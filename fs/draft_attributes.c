@@ -32,16 +32,48 @@ static const struct {
 
 enum { DESCRIBING_COUNT = sizeof(describing) / sizeof(describing[0]) };
 
-void draft_attributes_free(struct draft_attribute *attributes)
-{
-	while (attributes) {
-		struct draft_attribute *next = attributes->next;
+/*
+ * How much memory they may take. What is kept must fit into a tail anyway; but a new file costs
+ * little else, and who has many keeps as many times that.
+ */
+enum {
+	OF_DRAFT_MAX = FORMAT_TAIL_MAX,
+	OF_ALL_MAX = 16 << 20,
+	MALLOC_BYTES = 32, /* what malloc adds, at most */
+};
 
-		free(attributes->name);
-		free(attributes->value);
-		free(attributes);
-		attributes = next;
+static size_t memory_of(const char *name, size_t bytes)
+{
+	return sizeof(struct draft_attribute) + strlen(name) + 1 + bytes + MALLOC_BYTES;
+}
+
+static bool take_memory(struct draft *draft, size_t bytes)
+{
+	if (draft->attributes_bytes + bytes > OF_DRAFT_MAX)
+		return false;
+	if (atomic_fetch_add(draft->attributes_of_all, bytes) + bytes > OF_ALL_MAX) {
+		atomic_fetch_sub(draft->attributes_of_all, bytes);
+		return false;
 	}
+	draft->attributes_bytes += bytes;
+	return true;
+}
+
+static void give_memory_back(struct draft *draft, size_t bytes)
+{
+	draft->attributes_bytes -= bytes;
+	atomic_fetch_sub(draft->attributes_of_all, bytes);
+}
+
+void draft_attributes_clear(struct draft *draft)
+{
+	while (draft->attributes) {
+		struct draft_attribute *next = draft->attributes->next;
+
+		free(draft->attributes);
+		draft->attributes = next;
+	}
+	give_memory_back(draft, draft->attributes_bytes);
 }
 
 static const struct draft_attribute *find(const struct draft_attribute *attributes,
@@ -72,26 +104,32 @@ static int apply(const struct draft_attribute *attributes, int which, struct for
 	return 0;
 }
 
+static bool is_users(const struct draft_attribute *attribute)
+{
+	return strncmp(attribute->name, "sharr.", strlen("sharr.")) != 0;
+}
+
+/* No name is there twice. */
 static int collect(const struct draft_attribute *attributes, unsigned char **ret_attrs,
 		   size_t *ret_bytes)
 {
-	CLEANUP_FREE unsigned char *attrs = NULL;
+	const struct draft_attribute *one;
+	unsigned char *attrs;
+	unsigned char *end;
 	size_t bytes = 0;
 
-	for (; attributes; attributes = attributes->next) {
-		unsigned char *next;
-		int rc;
-
-		if (!strncmp(attributes->name, "sharr.", strlen("sharr.")))
-			continue;
-		rc = attrs_change(attrs, bytes, attributes->name, attributes->value,
-				  attributes->bytes, &next, &bytes);
-		if (rc < 0)
-			return rc;
-		free(attrs);
-		attrs = next;
-	}
-	*ret_attrs = steal_ptr(attrs);
+	for (one = attributes; one; one = one->next)
+		if (is_users(one))
+			bytes += ATTRS_HEAD_BYTES + strlen(one->name) + one->bytes;
+	if (!bytes)
+		return 0;
+	attrs = end = malloc(bytes);
+	if (!attrs)
+		return -ENOMEM;
+	for (one = attributes; one; one = one->next)
+		if (is_users(one))
+			end = attrs_put(end, one->name, strlen(one->name), one->value, one->bytes);
+	*ret_attrs = attrs;
 	*ret_bytes = bytes;
 	return 0;
 }
@@ -149,18 +187,17 @@ static int check(const char *name, const char *value, size_t bytes)
 
 static struct draft_attribute *new_attribute(const char *name, const void *value, size_t bytes)
 {
-	struct draft_attribute *attribute = calloc(1, sizeof(*attribute));
+	size_t name_bytes = strlen(name) + 1;
+	struct draft_attribute *attribute = malloc(sizeof(*attribute) + name_bytes + bytes);
 
 	if (!attribute)
 		return NULL;
-	attribute->name = strdup(name);
-	attribute->value = malloc(bytes + 1);
-	if (!attribute->name || !attribute->value) {
-		draft_attributes_free(attribute);
-		return NULL;
-	}
-	memcpy(attribute->value, value, bytes);
+	attribute->next = NULL;
+	attribute->name = (char *)(attribute + 1);
+	attribute->value = attribute->name + name_bytes;
 	attribute->bytes = bytes;
+	memcpy(attribute->name, name, name_bytes);
+	memcpy(attribute->value, value, bytes);
 	return attribute;
 }
 
@@ -176,27 +213,19 @@ int draft_attributes_put(struct draft_attribute **attributes, const char *name, 
 	return 0;
 }
 
-static void remove_attribute(struct draft_attribute **at, const char *name)
+static void remove_attribute(struct draft *draft, const char *name)
 {
+	struct draft_attribute **at = &draft->attributes;
+
 	while (*at && strcmp((*at)->name, name))
 		at = &(*at)->next;
 	if (*at) {
 		struct draft_attribute *gone = *at;
 
 		*at = gone->next;
-		gone->next = NULL;
-		draft_attributes_free(gone);
+		give_memory_back(draft, memory_of(gone->name, gone->bytes));
+		free(gone);
 	}
-}
-
-/* All that is kept has to fit into a tail anyway; more is refused at once. */
-static size_t kept_bytes(const struct draft_attribute *attributes)
-{
-	size_t bytes = 0;
-
-	for (; attributes; attributes = attributes->next)
-		bytes += strlen(attributes->name) + attributes->bytes;
-	return bytes;
 }
 
 static int set_locked(struct draft *draft, const char *name, const void *value, size_t bytes,
@@ -205,20 +234,24 @@ static int set_locked(struct draft *draft, const char *name, const void *value, 
 	bool there = find(draft->attributes, name);
 	struct draft_attribute *attribute;
 
+	if (draft->state == DRAFT_PUBLISHED)
+		return -EAGAIN;
 	if (flags & XATTR_CREATE && there)
 		return -EEXIST;
 	if ((flags & XATTR_REPLACE || !value) && !there)
 		return -ENODATA;
 	if (!value) {
-		remove_attribute(&draft->attributes, name);
+		remove_attribute(draft, name);
 		return 0;
 	}
-	if (kept_bytes(draft->attributes) + strlen(name) + bytes > FORMAT_TAIL_MAX)
+	if (!take_memory(draft, memory_of(name, bytes)))
 		return -ENOSPC;
 	attribute = new_attribute(name, value, bytes);
-	if (!attribute)
+	if (!attribute) {
+		give_memory_back(draft, memory_of(name, bytes));
 		return -ENOMEM;
-	remove_attribute(&draft->attributes, name);
+	}
+	remove_attribute(draft, name);
 	attribute->next = draft->attributes;
 	draft->attributes = attribute;
 	draft->written = true;
@@ -238,25 +271,32 @@ int draft_set_attribute(struct file *file, const char *name, const void *value, 
 	return rc;
 }
 
+/* Under the draft's lock. */
+static int copy_value(const struct draft *draft, const char *name, char **ret_value,
+		      size_t *ret_bytes)
+{
+	const struct draft_attribute *attribute = find(draft->attributes, name);
+
+	if (draft->state == DRAFT_PUBLISHED)
+		return -EAGAIN;
+	if (!attribute)
+		return -ENODATA;
+	*ret_value = malloc(attribute->bytes + 1);
+	if (!*ret_value)
+		return -ENOMEM;
+	memcpy(*ret_value, attribute->value, attribute->bytes);
+	*ret_bytes = attribute->bytes;
+	return 0;
+}
+
 int draft_get_attribute(struct file *file, const char *name, char **ret_value, size_t *ret_bytes)
 {
-	const struct draft_attribute *attribute;
-	char *value = NULL;
+	int rc;
 
 	pthread_mutex_lock(&file->draft->lock);
-	attribute = find(file->draft->attributes, name);
-	if (attribute) {
-		value = malloc(attribute->bytes + 1);
-		if (value) {
-			memcpy(value, attribute->value, attribute->bytes);
-			*ret_bytes = attribute->bytes;
-		}
-	}
+	rc = copy_value(file->draft, name, ret_value, ret_bytes);
 	pthread_mutex_unlock(&file->draft->lock);
-	if (!value)
-		return attribute ? -ENOMEM : -ENODATA;
-	*ret_value = value;
-	return 0;
+	return rc;
 }
 
 int draft_list_attributes(struct file *file, char **ret_names, size_t *ret_bytes)
@@ -265,15 +305,19 @@ int draft_list_attributes(struct file *file, char **ret_names, size_t *ret_bytes
 	CLEANUP_FREE char *names = NULL;
 	size_t bytes = 0;
 	FILE *out = open_memstream(&names, &bytes);
+	bool published;
 
 	if (!out)
 		return -ENOMEM;
 	pthread_mutex_lock(&file->draft->lock);
+	published = file->draft->state == DRAFT_PUBLISHED;
 	for (attribute = file->draft->attributes; attribute; attribute = attribute->next)
 		fprintf(out, "user.%s%c", attribute->name, '\0');
 	pthread_mutex_unlock(&file->draft->lock);
 	if (fclose(out) != 0)
 		return -ENOMEM;
+	if (published)
+		return -EAGAIN;
 	*ret_names = steal_ptr(names);
 	*ret_bytes = bytes;
 	return 0;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct draft;
 struct draft_attribute;
 struct format_meta;
 
@@ -25,6 +26,7 @@ int draft_attributes_describe(const struct draft_attribute *attributes, uint64_t
 int draft_attributes_put(struct draft_attribute **attributes, const char *name, const void *value,
 			 size_t bytes);
 
-void draft_attributes_free(struct draft_attribute *attributes);
+/* Under the draft's lock: none is kept any more. */
+void draft_attributes_clear(struct draft *draft);
 
 #endif

@@ -54,12 +54,12 @@ static int copy_data(int source, int target, off_t bytes)
 	return rc;
 }
 
-static int new_draft(const struct file *first, const struct file *newest, pid_t thread,
-		     struct draft **ret_draft)
+static int new_draft(struct fs *fs, const struct file *first, const struct file *newest,
+		     pid_t thread, struct draft **ret_draft)
 {
 	const struct client client = {.thread = thread, .uid = first->draft->uid};
 	struct draft *draft;
-	int rc = draft_new(&client, &draft);
+	int rc = draft_new(fs, &client, &draft);
 
 	if (rc < 0)
 		return rc;
@@ -101,7 +101,7 @@ static int begin(struct fs *fs, struct file *first, const struct file *newest, p
 		 struct file **ret_file)
 {
 	struct draft *draft = NULL;
-	int rc = new_draft(first, newest, thread, &draft);
+	int rc = new_draft(fs, first, newest, thread, &draft);
 
 	if (rc < 0)
 		return rc;

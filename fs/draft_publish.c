@@ -153,7 +153,7 @@ int draft_publish(struct fs *fs, struct file *file)
 		return 0;
 	}
 	rc = complete(fs, file, &nbytes);
-
+	draft_attributes_clear(file->draft);
 	if (rc == 0 && grown)
 		rc = draft_grow_hand_over(file->draft, file->fd);
 	if (rc == 0)

@@ -61,6 +61,7 @@ struct fs {
 	struct verdict_cache verdicts;
 	struct pins pins;
 	struct unused unused;
+	atomic_size_t draft_attributes_bytes; /* that drafts keep, all together */
 	struct npy_recent npy_recent;
 	struct backing backing;
 	struct io_buffers buffers;

@@ -401,7 +401,8 @@ static int get_of_array(struct subject *subject, const char *name, char **ret_va
 	if (draft) {
 		rc = draft_get_attribute(draft, name + strlen(USER), ret_value, ret_bytes);
 		file_release(subject->fs, draft);
-		return rc;
+		if (rc != -EAGAIN)
+			return rc;
 	}
 	if (subject->inode->view || (!attribute && !strncmp(name, PREFIX, strlen(PREFIX))))
 		return -ENODATA;
@@ -452,16 +453,17 @@ int xattr_list(struct fs *fs, struct inode *inode, const struct client *client, 
 	struct file *draft = inode->directory ? NULL : peek_draft(fs, inode);
 	int rc;
 
-	if (!draft && (inode->directory || inode->view)) {
-		*ret_names = NULL;
-		*ret_bytes = 0;
-		return 0;
+	if (draft) {
+		rc = draft_list_attributes(draft, ret_names, ret_bytes);
+		file_release(fs, draft);
+		if (rc != -EAGAIN)
+			return rc;
 	}
-	if (!draft)
+	if (!inode->directory && !inode->view)
 		return read_array(&subject, &names, ret_names, ret_bytes);
-	rc = draft_list_attributes(draft, ret_names, ret_bytes);
-	file_release(fs, draft);
-	return rc;
+	*ret_names = NULL;
+	*ret_bytes = 0;
+	return 0;
 }
 
 /* May a client set this attribute of an array at all? */
@@ -492,13 +494,15 @@ int xattr_set(struct fs *fs, struct inode *inode, const struct client *client, c
 	if (rc < 0)
 		return rc;
 	draft = peek_draft(fs, inode);
-	if (!draft && inode->view)
+	if (draft) {
+		rc = draft_set_attribute(draft, name + strlen(USER), value, bytes, flags);
+		file_release(fs, draft);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+	if (inode->view)
 		return -EPERM;
-	if (!draft)
-		return xattr_change(fs, inode, client, name + strlen(USER), value, bytes, flags);
-	rc = draft_set_attribute(draft, name + strlen(USER), value, bytes, flags);
-	file_release(fs, draft);
-	return rc;
+	return xattr_change(fs, inode, client, name + strlen(USER), value, bytes, flags);
 }
 
 int xattr_remove(struct fs *fs, struct inode *inode, const struct client *client, const char *name)

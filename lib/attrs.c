@@ -10,7 +10,7 @@
 #include "error.h"
 #include "sharr.h"
 
-enum { HEAD_BYTES = 6, VALUE_MAX = 65536 };
+enum { HEAD_BYTES = ATTRS_HEAD_BYTES, VALUE_MAX = 65536 };
 
 int attrs_next(const unsigned char *attrs, size_t bytes, size_t *at, struct attr *ret_attr)
 {
@@ -45,8 +45,8 @@ int attrs_get(const unsigned char *attrs, size_t bytes, const char *name, struct
 	return -ENODATA;
 }
 
-static unsigned char *put(unsigned char *at, const char *name, size_t name_bytes, const void *value,
-			  size_t value_bytes)
+unsigned char *attrs_put(unsigned char *at, const char *name, size_t name_bytes, const void *value,
+			 size_t value_bytes)
 {
 	bytes_put16(at, (uint16_t)name_bytes);
 	bytes_put32(at + 2, (uint32_t)value_bytes);
@@ -88,9 +88,10 @@ int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, con
 		return -ENOMEM;
 	for (size_t at = 0; attrs_next(attrs, bytes, &at, &attr);)
 		if (attr.name_bytes != name_bytes || memcmp(attr.name, name, name_bytes) != 0)
-			out = put(out, attr.name, attr.name_bytes, attr.value, attr.value_bytes);
+			out = attrs_put(out, attr.name, attr.name_bytes, attr.value,
+					attr.value_bytes);
 	if (value)
-		out = put(out, name, name_bytes, value, value_bytes);
+		out = attrs_put(out, name, name_bytes, value, value_bytes);
 	*ret_bytes = (size_t)(out - changed);
 	if (out == changed) {
 		free(changed);

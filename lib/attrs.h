@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ATTRS_NAME_MAX = 250 }; /* XATTR_NAME_MAX less "user." */
+enum {
+	ATTRS_NAME_MAX = 250, /* XATTR_NAME_MAX less "user." */
+	ATTRS_HEAD_BYTES = 6, /* what an attribute takes beside its name and value */
+};
 
 struct attr {
 	const char *name; /* name_bytes long, not NUL-terminated */
@@ -35,6 +38,10 @@ int attrs_get(const unsigned char *attrs, size_t bytes, const char *name, struct
  */
 int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, const void *value,
 		 size_t value_bytes, unsigned char **ret_attrs, size_t *ret_bytes);
+
+/* Write one at `at`, where there is room. Returns what is behind it. */
+unsigned char *attrs_put(unsigned char *at, const char *name, size_t name_bytes, const void *value,
+			 size_t value_bytes);
 
 struct sharr_attr;
 

@@ -34,17 +34,22 @@ def shell(folder, script, data=b"", **how):
 
 @pytest.fixture
 def created(either):
-    """created("x"): the descriptor of a new file there, closed at the end if it is not."""
+    """created("x"): the descriptor of a new file there, closed at the end if it is not, or by
+    created.close()."""
     fds = []
 
     def make(name, flags=os.O_RDWR | os.O_EXCL, mode=0o666):
         fds.append(os.open(either / name, flags | os.O_CREAT, mode))
         return fds[-1]
 
+    def close():
+        while fds:
+            with contextlib.suppress(OSError):
+                os.close(fds.pop())
+
+    make.close = close
     yield make
-    for fd in fds:
-        with contextlib.suppress(OSError):
-            os.close(fd)
+    close()
 
 
 @pytest.fixture
@@ -621,6 +626,42 @@ def test_describing_attributes_of_what_is_unfinished_stay(created, errno_of):
     assert errno_of(os.removexattr, fd, "user.sharr.dtype") == "EPERM"
     assert errno_of(os.setxattr, fd, "user.sharr.nbytes", b"4") == "EPERM"
     assert errno_of(os.setxattr, fd, "trusted.x", b"4") == "ENOTSUP"
+
+
+def set_until_full(errno_of, fd, value):
+    """How many, until there is no room for one more."""
+    codes = (errno_of(os.setxattr, fd, f"user.{i}", value) for i in range(40_000))
+    count, code = next((i, code) for i, code in enumerate(codes) if code)
+    assert code == "ENOSPC"
+    return count
+
+
+def test_attributes_of_what_is_unfinished_take_64_kib_of_memory(either, created, errno_of):
+    """However small they are; and what was taken is kept."""
+    fd = created("x")
+    count = set_until_full(errno_of, fd, b"")
+    assert 400 < count < 65536 // 64
+    os.removexattr(fd, "user.0")
+    os.setxattr(fd, "user.0", b"")
+    os.removexattr(fd, "user.1")
+    assert errno_of(os.setxattr, fd, "user.0", b"too long" * 20) == "ENOSPC"
+    os.close(fd)
+    names = {f"user.{i}" for i in range(count) if i != 1}
+    assert {n for n in os.listxattr(either / "x") if not n.startswith("user.sharr.")} == names
+
+
+def test_attributes_of_all_that_is_unfinished_take_16_mib(either, created, idle, errno_of):
+    def fill(name):
+        return errno_of(os.setxattr, created(name), "user.big", bytes(60_000))
+
+    drafts = [f"x{i}" for i in range(300)]
+    full = next(i for i, name in enumerate(drafts) if fill(name))
+    assert 16 * 2**20 * 0.95 < full * 60_000 < 16 * 2**20
+    assert fill("more") == "ENOSPC"
+    created.close()
+    assert os.getxattr(either / "x0", "user.big") == bytes(60_000)
+    idle()
+    assert fill("again") is None
 
 
 def test_touch_makes_an_empty_array(sa, store, either):

@@ -95,7 +95,8 @@ static void describe(const struct draft_attribute *kept, uint64_t nbytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct draft draft = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	atomic_size_t all = 0;
+	struct draft draft = { .lock = PTHREAD_MUTEX_INITIALIZER, .attributes_of_all = &all };
 	struct file file = { .draft = &draft };
 	size_t at = 1;
 
@@ -111,6 +112,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_listed(&file);
 	describe(draft.attributes, data[0]);
-	draft_attributes_free(draft.attributes);
+	REQUIRE(all == draft.attributes_bytes);
+	draft_attributes_clear(&draft);
+	REQUIRE(all == 0);
 	return 0;
 }
