@@ -188,34 +188,79 @@ static int device_of_mount(pid_t process, int mount_id, uint64_t *ret_device)
 	return mounts && ferror(mounts) ? -EIO : 0;
 }
 
+/* For a descriptor of a file, among those of a process. */
+struct search {
+	pid_t process;
+	uint64_t device;
+	uint64_t ino;
+	int budget;
+	int mount_id; /* -1, or a mount of which it is known: */
+	uint64_t mount_device;
+};
+
+/*
+ * A search holds a thread that serves others too: of a million descriptors, or mounts, for seconds.
+ * Programs have some dozens.
+ */
+enum {
+	BUDGET = 4096,         /* in descriptors */
+	COST_OF_MOUNTS = 1024, /* of reading the list of them */
+};
+
+/* Is it of the device? 1, 0 or a negative errno. */
+static int is_on_device(struct search *search, int mount_id)
+{
+	int rc = 0;
+
+	if (mount_id != search->mount_id) {
+		search->budget -= COST_OF_MOUNTS;
+		rc = device_of_mount(search->process, mount_id, &search->mount_device);
+		search->mount_id = rc < 0 ? -1 : mount_id;
+	}
+	return rc < 0 ? rc : search->mount_device == search->device;
+}
+
+/*
+ * Sockets and the like have no path, and some of them, as those of epoll, a long fdinfo. What can't
+ * be read may be anything.
+ */
+static bool may_be_file(pid_t process, const char *descriptor)
+{
+	char path[64];
+	char start;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%.20s", process, descriptor);
+	return readlink(path, &start, 1) != 1 || start == '/';
+}
+
 /*
  * By its fdinfo: looking at the file itself would be a request to this daemon. 1, 0 or a negative
  * errno.
  */
-static int is_of(pid_t process, const char *descriptor, uint64_t device, uint64_t ino)
+static int is_of(struct search *search, const char *descriptor)
 {
 	CLEANUP_STREAM FILE *info = NULL;
 	unsigned long long found = 0;
-	uint64_t its_device;
 	char what[64];
 	char line[256];
 	int mount_id = -1;
 	int rc;
 
+	if (!may_be_file(search->process, descriptor))
+		return 0;
 	snprintf(what, sizeof(what), "fdinfo/%.20s", descriptor);
-	rc = open_proc(process, what, &info);
+	rc = open_proc(search->process, what, &info);
 	while (info && fgets(line, sizeof(line), info)) {
 		sscanf(line, "mnt_id: %d", &mount_id);
-		sscanf(line, "ino: %llu", &found);
+		if (sscanf(line, "ino: %llu", &found) == 1) /* behind the mount's */
+			break;
 	}
-	if (rc < 0 || found != ino)
-		return rc;
-	rc = device_of_mount(process, mount_id, &its_device);
-	return rc < 0 ? rc : its_device == device;
+	return rc < 0 || found != search->ino ? rc : is_on_device(search, mount_id);
 }
 
 bool client_has_open(pid_t process, uint64_t device, uint64_t ino)
 {
+	struct search search = {process, device, ino, .budget = BUDGET, .mount_id = -1};
 	CLEANUP_DIR DIR *descriptors = NULL;
 	const struct dirent *entry;
 	char path[64];
@@ -227,7 +272,7 @@ bool client_has_open(pid_t process, uint64_t device, uint64_t ino)
 	errno = 0;
 	while ((entry = readdir(descriptors))) {
 		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    is_of(process, entry->d_name, device, ino) != 0)
+		    (--search.budget < 0 || is_of(&search, entry->d_name) != 0))
 			return true;
 		errno = 0;
 	}

@@ -45,7 +45,8 @@ int client_surely_may(const struct client *client, const struct stat *st);
 
 /*
  * Has the process a descriptor of the inode `ino` of the file system `device`? Asked while one is
- * being closed, which is not among them any more. True also if it can't be known.
+ * being closed, which is not among them any more. True also if it can't be known, or only by looking
+ * at more than 4096 of them.
  */
 bool client_has_open(pid_t process, uint64_t device, uint64_t ino);
 

@@ -149,6 +149,23 @@ def test_last_of_two_descriptors_finishes_it(sa, store, created):
     assert sa.attach("x").tobytes() == b"abcdef"
 
 
+@pytest.mark.linux_only
+@pytest.mark.parametrize(("count", "at_close"), [(3000, ["x"]), (5000, [])])
+def test_process_with_very_many_descriptors(sa, store, python, either, count, at_close):
+    """With more than are looked at, the file is finished when nobody has it any more."""
+    other = python()
+    other.run("import resource, subprocess")
+    other.run("resource.setrlimit(resource.RLIMIT_NOFILE, (9000, 9000))")
+    other.run("many = [os.dup(0) for _ in range(count)]", count=count)
+    other.run("f = os.open(path, os.O_CREAT | os.O_WRONLY)", path=str(either / "x"))
+    other.run("os.write(f, b'abc')")
+    other.run("cat = subprocess.Popen('cat', stdin=subprocess.PIPE, stdout=f)")
+    other.run("os.close(f)")
+    assert store.names() == at_close
+    other.run("cat.communicate(b'def')")
+    wait_for(lambda: store.names() == ["x"] and sa.attach("x").tobytes() == b"abcdef")
+
+
 def test_forgotten_descriptor_is_closed_by_the_exit(sa, python, either):
     other = python()
     other.run("f = os.open(path, os.O_CREAT | os.O_WRONLY)", path=str(either / "x"))
