@@ -24,6 +24,7 @@ void draft_free(struct draft *draft)
 {
 	if (!draft)
 		return;
+	draft_unstage(draft); /* it failed before there was a file */
 	draft_attributes_clear(draft);
 	if (draft->grown_from >= 0)
 		close(draft->grown_from);
@@ -419,7 +420,7 @@ void draft_release(struct fs *fs, struct file *file)
 	if (draft->state == DRAFT_OPEN && !draft->unused && !draft->error)
 		draft_publish(fs, file); /* whom could an error be told? */
 	if (draft->state != DRAFT_PUBLISHED)
-		draft_unstage(file);
+		draft_unstage(draft);
 	pthread_mutex_unlock(&draft->lock);
 }
 

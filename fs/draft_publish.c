@@ -160,7 +160,7 @@ int draft_publish(struct fs *fs, struct file *file)
 		rc = give_name(fs, file);
 	if (rc < 0) {
 		file->draft->state = DRAFT_DROPPED;
-		draft_unstage(file);
+		draft_unstage(file->draft);
 		return grown && (rc == -ENOENT || rc == -ESTALE) ? 0 : rc; /* it was deleted */
 	}
 	file->nbytes = nbytes;
@@ -175,10 +175,10 @@ int draft_publish(struct fs *fs, struct file *file)
 	return 0;
 }
 
-void draft_unstage(struct file *file)
+void draft_unstage(struct draft *draft)
 {
-	if (!file->draft->staging.hidden[0])
+	if (!draft->staging.hidden[0])
 		return;
-	file->draft->staging.fd = -1; /* it is the file's to close */
-	staging_close(&file->draft->staging);
+	draft->staging.fd = -1; /* it is the file's to close */
+	staging_close(&draft->staging);
 }

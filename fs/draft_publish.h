@@ -3,6 +3,7 @@
 #ifndef SHARRFS_DRAFT_PUBLISH_H
 #define SHARRFS_DRAFT_PUBLISH_H
 
+struct draft;
 struct file;
 struct fs;
 struct name;
@@ -22,9 +23,9 @@ struct name *draft_place(int dirfd, const char *name);
 int draft_publish(struct fs *fs, struct file *file);
 
 /*
- * Under the draft's lock: if it has a hidden name, as some stores have no nameless files, take that
- * away.
+ * Under the draft's lock, or when nobody else has it: if it has a hidden name, as some stores have no
+ * nameless files, take that away.
  */
-void draft_unstage(struct file *file);
+void draft_unstage(struct draft *draft);
 
 #endif

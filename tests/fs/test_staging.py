@@ -841,6 +841,22 @@ def test_name_of_255_bytes_and_strange_ones(sa, store, either):
     assert sorted(store.names()) == sorted(os.listdir(either)) == sorted(names)
 
 
+@pytest.mark.passthrough
+def test_file_that_cannot_be_opened_leaves_no_hidden_one(store, mount, errno_of):
+    """A mount within a mount has no nameless files, and the kernel passes nothing through to it."""
+    inner = store()
+    os.mkdir(store / "group")
+    below = mount(inner, "io=passthrough", at=store / "group")
+    above = mount(store, "io=passthrough")
+    (pid,) = above.pids()
+    os.stat(above / "group")
+    before = len(os.listdir(f"/proc/{pid}/fd"))
+    for i in range(3):
+        assert errno_of(os.open, above / f"group/x{i}", os.O_CREAT | os.O_WRONLY) == "ELOOP"
+    wait_for(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= before, what="all that was opened")
+    assert (os.listdir(below), os.listdir(inner)) == ([], [])
+
+
 def test_descriptors_are_given_back(either, idle):
     for i in range(50):
         with open(either / f"x{i}", "wb") as file:
