@@ -207,10 +207,7 @@ static int find_own(struct fs *fs, struct inode *dir, const char *name, const st
 	return inode_find_draft(&fs->inodes, dir, name, process, ret_inode) ? 0 : -ENOENT;
 }
 
-/*
- * Drafts are seen by the process that made them, and by root to be told of EEXIST; not by name
- * through others.
- */
+/* Only the process that made it sees a draft; others learn of it by EEXIST, as is_taken() has it. */
 int draft_lookup(struct fs *fs, struct inode *dir, const char *name, const struct client *client,
 		 struct inode **ret_inode, struct facts *ret_facts)
 {
