@@ -15,19 +15,38 @@
 #include "reinterpret.h"
 #include "sharr.h"
 
+/* Does the text make sense at all, of any array? */
+typedef int check_text(const char *text, size_t bytes);
 typedef int reinterpret(const struct format_meta *meta, const char *text, size_t bytes,
 			struct format_meta *ret_changed);
+
+static int check_dtype(const char *text, size_t bytes)
+{
+	const int64_t nothing = 0;
+	struct format_meta meta;
+	int rc = format_describe(text, bytes, 'C', 1, &nothing, &meta);
+
+	if (rc == 0)
+		format_meta_release(&meta);
+	return rc == -ENOTSUP ? -EINVAL : rc;
+}
+
+static int check_order(const char *text, size_t bytes)
+{
+	return bytes == 1 && (*text == 'C' || *text == 'F') ? 0 : -EINVAL;
+}
 
 /* In the order in which they are applied: each may undo what comes behind it. */
 static const struct {
 	const char *name;
+	check_text *check;
 	reinterpret *apply;
 } describing[] = {
-	{"sharr.npy", reinterpret_npy},
-	{"sharr.dtype", reinterpret_dtype},
-	{"sharr.order", reinterpret_order},
-	{"sharr.shape", reinterpret_shape},
-	{"sharr.dtype_name", reinterpret_dtype_name},
+	{"sharr.npy", reinterpret_check_npy, reinterpret_npy},
+	{"sharr.dtype", check_dtype, reinterpret_dtype},
+	{"sharr.order", check_order, reinterpret_order},
+	{"sharr.shape", reinterpret_check_shape, reinterpret_shape},
+	{"sharr.dtype_name", reinterpret_check_dtype_name, reinterpret_dtype_name},
 };
 
 enum { DESCRIBING_COUNT = sizeof(describing) / sizeof(describing[0]) };
@@ -156,33 +175,14 @@ int draft_attributes_describe(const struct draft_attribute *attributes, uint64_t
 	return 0;
 }
 
-/*
- * Does the text make sense at all? For a dtype that is a question by itself; for a shape, of any
- * array of so many elements.
- */
 static int check(const char *name, const char *value, size_t bytes)
 {
-	const int64_t nothing = 0;
-	struct format_meta meta;
-	int i = 0;
-	int rc;
+	int i;
 
-	while (i < DESCRIBING_COUNT && strcmp(describing[i].name, name))
-		i++;
-	if (i == DESCRIBING_COUNT)
-		return attrs_check_name(name);
-	if (i == 2)
-		return bytes == 1 && (*value == 'C' || *value == 'F') ? 0 : -EINVAL;
-	if (i == 3)
-		return reinterpret_check_shape(value, bytes);
-	if (i == 4)
-		return reinterpret_check_dtype_name(value, bytes);
-	if (i == 0)
-		return reinterpret_check_npy(value, bytes);
-	rc = format_describe(value, bytes, 'C', 1, &nothing, &meta);
-	if (rc == 0)
-		format_meta_release(&meta);
-	return rc == -ENOTSUP ? -EINVAL : rc;
+	for (i = 0; i < DESCRIBING_COUNT; i++)
+		if (!strcmp(describing[i].name, name))
+			return describing[i].check(value, bytes);
+	return attrs_check_name(name);
 }
 
 static struct draft_attribute *new_attribute(const char *name, const void *value, size_t bytes)
