@@ -3,7 +3,8 @@
  * Changes of names in the store on behalf of a client: only what the mount shows is ever removed or
  * replaced. The kernel has checked the permission bits of the directories; ownership in sticky
  * directories is checked again here, with the client's uid, since the daemon may do what the client
- * may not.
+ * may not. Check and change both go by name: what SECURITY.md says of the instant between them could
+ * be mended only by a daemon that keeps CAP_SETUID, to be the client for the change.
  */
 #ifndef SHARRFS_NAMESPACE_H
 #define SHARRFS_NAMESPACE_H
