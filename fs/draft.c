@@ -319,7 +319,7 @@ int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes)
 	int rc;
 
 	if (!begin_change(file->draft))
-		return -EFBIG;
+		return -EAGAIN;
 	rc = fallocate(file->fd, mode, offset, bytes) < 0 ? -errno : 0;
 	pthread_mutex_unlock(&file->draft->lock);
 	return rc;

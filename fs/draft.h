@@ -101,16 +101,17 @@ void draft_closed(struct fs *fs, struct file *file);
 int draft_facts(const struct file *file, struct facts *ret_facts);
 
 /*
- * write() at the end of which the file may be longer; offset -1 is its end. -EAGAIN: it is
- * published, and nothing was written.
+ * write() at the end of which the file may be longer; offset -1 is its end. fallocate(). -EAGAIN: it
+ * is published, and nothing was done.
  */
 ssize_t draft_write(struct file *file, const char *data, size_t bytes, off_t offset);
+int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes);
+
+/* -EPERM: it is published. */
 int draft_resize(struct file *file, off_t bytes);
 
-/* To no bytes, which is no writing if it has none. -EPERM: it is published. */
+/* To no bytes, which is no writing if it has none. */
 int draft_empty(struct file *file);
-
-int draft_allocate(struct file *file, int mode, off_t offset, off_t bytes);
 
 /*
  * Attributes, kept until it is published; names without "user.". value NULL removes. -EINVAL: it

@@ -204,8 +204,10 @@ off_t io_seek(struct file *file, off_t offset, int whence)
 
 int io_allocate(struct file *file, int mode, off_t offset, off_t bytes)
 {
-	if (draft_is_open(file))
-		return draft_allocate(file, mode, offset, bytes);
+	int rc = draft_is_open(file) ? draft_allocate(file, mode, offset, bytes) : -EAGAIN;
+
+	if (rc != -EAGAIN)
+		return rc;
 	if (is_spent(file))
 		return -ESTALE;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
