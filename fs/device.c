@@ -37,14 +37,14 @@ static ssize_t device_read(int fd, void *buffer, size_t bytes, void *userdata)
 {
 	struct pollfd device = {.fd = fd, .events = POLLIN};
 	struct fs *fs = userdata;
-	bool more;
+	int wait_ms;
 	int state;
 
 	do {
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-		more = pins_expire(&fs->pins);
+		wait_ms = pins_expire(&fs->pins);
 		pthread_setcancelstate(state, NULL);
-	} while (more && poll(&device, 1, PINS_LIFE_MS) == 0);
+	} while (wait_ms >= 0 && poll(&device, 1, wait_ms) == 0);
 	return read(fd, buffer, bytes);
 }
 

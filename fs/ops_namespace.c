@@ -97,7 +97,7 @@ void ops_hold(struct fs *fs, const struct inode *parent, int dirfd, const char *
 		return;
 	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && facts_of_fd(fd, &facts) == 0)
-		pins_hold(&fs->pins, 0, parent, name, &facts.id, steal_fd(&fd));
+		pins_hold(&fs->pins, 0, parent, name, &facts, steal_fd(&fd));
 }
 
 static int look_up(fuse_req_t req, struct inode *parent, const char *name,
@@ -124,7 +124,7 @@ static int look_up(fuse_req_t req, struct inode *parent, const char *name,
 		return rc;
 	pins_settle(&fs->pins, client.thread, allowed_on_the_way(&client, inode, &facts));
 	if (is_wanted(fs, parent, name, client.thread))
-		pins_hold(&fs->pins, client.thread, parent, name, &facts.id, steal_fd(&fd));
+		pins_hold(&fs->pins, client.thread, parent, name, &facts, steal_fd(&fd));
 	*ret_entry = entry_of(inode, &facts, fs->timeouts.name,
 			      inode->directory ? fs->timeouts.tick : fs->timeouts.attributes);
 	return 0;

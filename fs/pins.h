@@ -8,7 +8,9 @@
  * same name takes over what that has found, perhaps before it was told ESTALE itself.)
  *
  * What is held may have been deleted, and is for the retry only: for a client that was told ESTALE
- * and has not acted since. All others are to see what is there.
+ * and has not acted since. All others are to see what is there. And its pages are taken as long as
+ * it is held: so it is no more, all together, than a small part of what the store has free. (A file
+ * that is large against that is not replaced as fast as a client retries.)
  */
 #ifndef SHARRFS_PINS_H
 #define SHARRFS_PINS_H
@@ -27,6 +29,7 @@ enum {
 	PINS_WAITING = 128,
 	PINS_HELD = 512,
 	PINS_LIFE_MS = 500, /* more than from one request to the next when all is busy */
+	PINS_SHARE = 64,    /* what is held has at most this part of the store's free bytes */
 };
 
 /* For what a client asks of a file: */
@@ -54,20 +57,22 @@ struct pins {
 		bool acts;     /* after attributes; else those are all that it wants */
 		bool given_up; /* it was told then that there is none: nothing is held for it */
 		bool missed;   /* its last lookup found nothing */
-		struct identity id;
-		int fd; /* what it found itself, which nobody else's takes the place of; owned; -1:
-			   nothing yet */
+		struct pin_held *found; /* by itself; NULL: nothing yet, or it had to go */
 	} waiting[PINS_WAITING];
 	struct pin_held {
-		int64_t since_ns;
+		int64_t since_ns; /* 0: free */
 		struct pin_place place;
 		struct identity id;
-		int fd; /* owned */
+		uint64_t bytes; /* that it takes of the store, once it is deleted */
+		int fd;         /* owned */
+		int finders;    /* of those who wait */
 	} held[PINS_HELD];
 	int held_max; /* entries in use at most: an eighth of the descriptors that there may be */
+	int store_fd;
 };
 
-int pins_init(struct pins *pins, int descriptor_max);
+/* `store_fd` is the caller's, and stays open. */
+int pins_init(struct pins *pins, int store_fd, int descriptor_max);
 void pins_deinit(struct pins *pins);
 
 /*
@@ -117,10 +122,12 @@ bool pins_end(struct pins *pins, pid_t client);
  */
 bool pins_want(struct pins *pins, pid_t client, const struct inode *parent, const char *name);
 
-/* Hold fd, which is of the file `id` that the client (0: somebody) found so, and the pins' from here
- * on. */
+/*
+ * Hold fd, which is of the file with these facts that the client (0: somebody) found so, and the pins'
+ * from here on. One that is too large is not held.
+ */
 void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
-	       const struct identity *id, int fd);
+	       const struct facts *facts, int fd);
 
 /*
  * A descriptor of that file, for the caller to close, if it is held and the client waits for what is
@@ -128,7 +135,7 @@ void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, cons
  */
 int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum pins_use use);
 
-/* Let go what is too old. Returns whether there is anything left to let go later. */
-bool pins_expire(struct pins *pins);
+/* Let go what is too old. Returns in how many ms there will be more to let go; -1: there is nothing. */
+int pins_expire(struct pins *pins);
 
 #endif

@@ -252,3 +252,28 @@ def test_full_store(sa, store, mount, errno_of):
     assert (mounted / "x").read_bytes() == b"abc"
     wait_for(lambda: errno_of(lambda: (mounted / "y").write_bytes(bytes(1 << 19))) is None)
     assert sorted(small.names()) == ["x", "y"]
+
+
+def test_what_is_looked_up_while_it_is_replaced_does_not_fill_the_store(sa, store, mount):
+    """What the daemon holds for a client's retry is deleted, and its pages are taken still."""
+    small = store(size="64m")
+    mounted = mount(small)
+    data = np.zeros(16 << 20, np.uint8)
+    stop, looks = threading.Event(), []
+
+    def look():
+        while not stop.is_set():
+            looks.append(os.stat(mounted / "x").st_size)
+
+    sa.put(f"file://{small}/x", data)
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for _ in range(30):
+            seen = len(looks)
+            sa.put(f"file://{small}/x", data, replace=True)
+            wait_for(lambda seen=seen: len(looks) > seen)
+    finally:
+        stop.set()
+        looker.join()
+    assert {*looks} == {data.nbytes}
