@@ -43,49 +43,99 @@ int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_
 	if (!dir)
 		return -ENOMEM;
 	pthread_mutex_init(&dir->lock, NULL);
+	dir->all_bytes = &fs->dir_bytes;
 	dir->fd = steal_fd(&fd);
 	*ret_dir = dir;
 	return 0;
+}
+
+/* Does that stay within what all may have? */
+static bool charge(struct dir *dir, size_t bytes)
+{
+	if (atomic_fetch_add(dir->all_bytes, bytes) + bytes <= DIRS_BYTES_MAX)
+		return true;
+	atomic_fetch_sub(dir->all_bytes, bytes);
+	return false;
+}
+
+static int grow(struct dir *dir, void *array_at, size_t *room, size_t wanted, size_t each_bytes)
+{
+	size_t more_bytes = (wanted - *room) * each_bytes;
+	void **array = array_at;
+	void *larger;
+
+	if (!charge(dir, more_bytes))
+		return -ENOMEM;
+	larger = realloc(*array, wanted * each_bytes);
+	if (!larger) {
+		atomic_fetch_sub(dir->all_bytes, more_bytes);
+		return -ENOMEM;
+	}
+	*array = larger;
+	*room = wanted;
+	return 0;
+}
+
+static void shrink(struct dir *dir, void *array_at, size_t *room, size_t wanted, size_t each_bytes)
+{
+	void **array = array_at;
+	void *smaller = NULL;
+
+	if (wanted)
+		smaller = realloc(*array, wanted * each_bytes);
+	else
+		free(*array);
+	if (wanted && !smaller)
+		return;
+	*array = smaller;
+	atomic_fetch_sub(dir->all_bytes, (*room - wanted) * each_bytes);
+	*room = wanted;
+}
+
+/* No more room than what is in it takes. */
+static void fit(struct dir *dir)
+{
+	shrink(dir, &dir->names, &dir->names_room, dir->names_bytes, 1);
+	shrink(dir, &dir->starts, &dir->starts_room, dir->count, sizeof(*dir->starts));
+}
+
+static void empty(struct dir *dir)
+{
+	dir->taken = false;
+	dir->count = 0;
+	dir->names_bytes = 0;
+	fit(dir);
 }
 
 void dir_close(struct dir *dir)
 {
 	if (!dir)
 		return;
+	empty(dir);
 	pthread_mutex_destroy(&dir->lock);
 	if (dir->fd >= 0)
 		close(dir->fd);
-	free(dir->names);
-	free(dir->starts);
 	free(dir);
 }
 
-/* Room for `bytes` more in an array that doubles. */
-static int make_room(void *array_at, size_t *room, size_t used, size_t more, size_t each_bytes)
+/* Room for `more`, in an array that doubles. */
+static int make_room(struct dir *dir, void *array_at, size_t *room, size_t used, size_t more,
+		     size_t each_bytes)
 {
-	void **array = array_at;
 	size_t wanted = *room ? *room : 256;
-	void *larger;
 
 	while (wanted < used + more)
 		wanted *= 2;
-	if (wanted == *room)
-		return 0;
-	larger = realloc(*array, wanted * each_bytes);
-	if (!larger)
-		return -ENOMEM;
-	*array = larger;
-	*room = wanted;
-	return 0;
+	return wanted == *room ? 0 : grow(dir, array_at, room, wanted, each_bytes);
 }
 
 static int add_name(struct dir *dir, const char *name)
 {
 	size_t bytes = strlen(name) + 1;
-	int rc = make_room(&dir->names, &dir->names_room, dir->names_bytes, bytes, 1);
+	int rc = make_room(dir, &dir->names, &dir->names_room, dir->names_bytes, bytes, 1);
 
 	if (rc == 0)
-		rc = make_room(&dir->starts, &dir->starts_room, dir->count, 1,
+		rc = make_room(dir, &dir->starts, &dir->starts_room, dir->count, 1,
 			       sizeof(*dir->starts));
 	if (rc < 0)
 		return rc;
@@ -163,9 +213,7 @@ int dir_take(struct dir *dir)
 
 	if (!stream)
 		return -errno;
-	dir->count = 0;
-	dir->names_bytes = 0;
-	dir->taken = false;
+	empty(dir);
 	while (rc == 0) {
 		errno = 0;
 		entry = readdir(stream);
@@ -178,8 +226,13 @@ int dir_take(struct dir *dir)
 		rc = -errno;
 	if (rc == 0)
 		rc = drop_doubles(dir);
-	dir->taken = rc == 0;
-	return rc;
+	if (rc < 0) {
+		empty(dir);
+		return rc;
+	}
+	fit(dir);
+	dir->taken = true;
+	return 0;
 }
 
 const char *dir_name(const struct dir *dir, size_t index)

@@ -2,12 +2,14 @@
 /*
  * A directory that is open: the names that it had when it was read first, once each, so that
  * offsets stay what they are and no array is listed twice or left out while others come and go.
- * Reading from the start again takes a new snapshot.
+ * Reading from the start again takes a new snapshot. All snapshots together have so much memory that
+ * a few of very many names fit, or very many of few; who wants more is told ENOMEM.
  */
 #ifndef SHARRFS_DIR_H
 #define SHARRFS_DIR_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,8 +18,11 @@
 struct fs;
 struct inode;
 
+enum { DIRS_BYTES_MAX = 512 << 20 }; /* of all snapshots */
+
 struct dir {
-	pthread_mutex_t lock; /* of all below; outermost */
+	atomic_size_t *all_bytes; /* the fs's: of all snapshots */
+	pthread_mutex_t lock;     /* of all below; outermost */
 	bool taken;
 	int fd;      /* O_PATH of the directory; owned; -1: it is dead (inode_is_dead()) */
 	char *names; /* one after the other, each with its NUL */
@@ -32,7 +37,7 @@ struct dir {
 int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_dir);
 void dir_close(struct dir *dir);
 
-/* Under the lock: take a snapshot, instead of the one there is. */
+/* Under the lock: take a snapshot, instead of the one there is. -ENOMEM: no room is left for it. */
 int dir_take(struct dir *dir);
 
 /* Under the lock: the name at `index`; NULL behind the last one. */

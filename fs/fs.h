@@ -66,7 +66,8 @@ struct fs {
 	struct backing backing;
 	struct io_buffers buffers;
 	struct counters counters;
-	atomic_int patient; /* threads that wait for the lock on an array's metadata */
+	atomic_size_t dir_bytes; /* of what open directories keep (dir.h) */
+	atomic_int patient;      /* threads that wait for the lock on an array's metadata */
 };
 
 /*

@@ -277,3 +277,25 @@ def test_what_is_looked_up_while_it_is_replaced_does_not_fill_the_store(sa, stor
         stop.set()
         looker.join()
     assert {*looks} == {data.nbytes}
+
+
+def test_directories_that_are_open_have_a_bound_of_memory(sa, store, mount, errno_of):
+    """Each keeps its names, and a program may have many of them open."""
+    mounted = mount(store, "io=fallback")
+    os.mkdir(store / "group")
+    sa.put("group/x", np.arange(3))
+    for i in range(4000):
+        os.link(store / "group" / "x", store / "group" / f"{i:0255}")
+    held, code = [], None
+    while code is None and len(held) < 800:
+        held.append(os.scandir(mounted / "group"))
+        code = errno_of(lambda: next(held[-1]))
+    assert code == "ENOMEM"
+    assert 100 < len(held) <= (512 << 20) / (4000 * 256)
+    assert os.listdir(mounted) == ["group"]
+    assert errno_of(os.listdir, mounted / "group") == "ENOMEM"
+    assert [len(list(one)) for one in held[:2]] == [4000, 4000]
+    for one in held:
+        one.close()
+    wait_for(lambda: errno_of(os.listdir, mounted / "group") is None)
+    assert len(os.listdir(mounted / "group")) == 4001
