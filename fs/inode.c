@@ -241,7 +241,8 @@ int inode_list(struct inode_table *table, struct inode *parent, const char *name
 	pthread_mutex_lock(&table->lock);
 	inode = find_or_make(table, parent, name, facts);
 	if (inode) {
-		inode->listed = !inode->directory && !inode->file && generation && parent->watch &&
+		inode->listed = !inode->directory && !inode->file && facts->st.st_nlink == 1 &&
+				generation && parent->watch &&
 				parent->watch->generation == generation;
 		*ret_keep = inode->listed;
 	}

@@ -88,7 +88,8 @@ int inode_lookup(struct inode_table *table, struct inode *parent, const char *na
  * The same for a listing. *ret_keep: the kernel may keep the name for as long as listings hold: the
  * parent is watched, and `generation` is what watch_generation said before the facts were read. Of an
  * array that is open it may not: it would show the open file's attributes under a name that has
- * become another's.
+ * become another's. Nor of one with several links: what is done by a name in another directory the
+ * watch does not tell.
  */
 int inode_list(struct inode_table *table, struct inode *parent, const char *name,
 	       const struct facts *facts, uint32_t generation, struct inode **ret_inode,

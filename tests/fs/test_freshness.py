@@ -187,6 +187,16 @@ def test_change_after_a_listing_shows_in_stat(sa, store, remembered, change):
     soon(lambda: shows(os.stat(remembered / "x7")))
 
 
+def test_change_by_a_link_in_another_group_shows_in_stat_after_a_listing(sa, store, either):
+    os.mkdir(store / "group")
+    for i in range(20):
+        sa.create(f"x{i}", 3)
+    os.link(store / "x7", store / "group" / "y")
+    assert listed(either)["x7"] == 24
+    os.chmod(store / "group" / "y", 0o640)
+    soon(lambda: os.stat(either / "x7").st_mode & 0o777 == 0o640)
+
+
 @pytest.mark.parametrize("how", ["deleted", "renamed", "made foreign"])
 def test_array_that_goes_after_a_listing_is_gone(sa, store, remembered, errno_of, how):
     if how == "deleted":
