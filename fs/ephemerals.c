@@ -24,6 +24,7 @@
 
 enum {
 	EVENTS_BYTES = 64 * 1024,
+	READS_AFTER_STOP = 64,
 	DOUBTS_MAX = 3, /* held, as it seems, by a lock that /proc/locks does not show */
 };
 
@@ -59,11 +60,14 @@ static void forget(struct ephemerals *ephemerals, int wd)
 	watched_remove(&ephemerals->table, wd);
 }
 
-/* -ENOENT: it is no ephemeral array (any more). */
-static int open_ephemeral(struct ephemerals *ephemerals, int dirfd, const char *name,
-			  struct opened *ret_opened)
+static int open_path(int dirfd, const char *name)
 {
-	CLEANUP_FD int path_fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* -ENOENT: it is no ephemeral array (any more). */
+static int open_ephemeral(struct ephemerals *ephemerals, int path_fd, struct opened *ret_opened)
+{
 	CLEANUP_FD int fd = -1;
 	int rc;
 
@@ -84,30 +88,30 @@ static int open_ephemeral(struct ephemerals *ephemerals, int dirfd, const char *
 }
 
 /* Its look is due soon, and then now and then. */
-static void look_soon(struct watched *watched)
+static void look_soon(struct ephemerals *ephemerals, struct watched *watched)
 {
 	watched->looks = 0;
-	watched->look_ns = deadline_now() + look_delays_ns[0];
+	watched_look_at(&ephemerals->table, watched, deadline_now() + look_delays_ns[0]);
 }
 
 /*
- * Watched before it is looked at who holds it, so that nothing happens between; and looked at once
- * more, as its last holder may have closed it before, and not have let go yet.
+ * Closed before it is watched, or a look at very many would be so many events; and watched before it
+ * is looked at who holds it, which is soon, so that nothing happens between.
  */
 static void look(struct ephemerals *ephemerals, int dirfd, const char *dir, const char *name)
 {
+	CLEANUP_FD int path_fd = store_hides(name) ? -1 : open_path(dirfd, name);
 	struct opened opened;
 	int wd;
 
-	if (store_hides(name) || open_ephemeral(ephemerals, dirfd, name, &opened) < 0)
+	if (open_ephemeral(ephemerals, path_fd, &opened) < 0)
 		return;
-	wd = add_watch(ephemerals, opened.fd, IN_CLOSE);
+	opened_deinit(&opened);
+	wd = add_watch(ephemerals, path_fd, IN_CLOSE);
 	if (wd >= 0 && watched_put(&ephemerals->table, wd, dir, name, &opened.st) < 0)
 		inotify_rm_watch(ephemerals->inotify_fd, wd);
 	else if (wd >= 0)
-		look_soon(watched_find(&ephemerals->table, wd));
-	ephemeral_is_leftover(dirfd, name, &opened);
-	opened_deinit(&opened);
+		look_soon(ephemerals, watched_find(&ephemerals->table, wd));
 }
 
 static void look_at_entry(struct ephemerals *ephemerals, int dirfd, const char *dir,
@@ -177,23 +181,35 @@ static void take_new_name(struct ephemerals *ephemerals, const char *dir,
 	}
 }
 
+/*
+ * Events were lost: all from the beginning. What is watched already would tell of each look at it,
+ * and so lose events again.
+ */
+static void start_over(struct ephemerals *ephemerals)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup3(fd, ephemerals->inotify_fd, O_CLOEXEC);
+	close(fd);
+	watched_table_deinit(&ephemerals->table);
+	ephemerals->table = (struct watched_table){0};
+	scan(ephemerals, "");
+}
+
 static void take_event(struct ephemerals *ephemerals, const struct inotify_event *event)
 {
 	struct watched *watched;
 	CLEANUP_FREE char *dir = NULL;
 
-	if (event->mask & IN_Q_OVERFLOW) {
-		scan(ephemerals, "");
-		watched_mark_all(&ephemerals->table);
-		return;
-	}
 	watched = watched_find(&ephemerals->table, event->wd);
 	if (!watched)
 		return;
 	if (event->mask & IN_IGNORED) {
 		watched_remove(&ephemerals->table, event->wd);
 	} else if (watched->name) {
-		look_soon(watched);
+		look_soon(ephemerals, watched);
 	} else if (event->len) {
 		dir = strdup(watched->dir); /* the table may move */
 		if (dir)
@@ -217,11 +233,13 @@ static bool is_there(int dirfd, const struct watched *watched)
 static void reconsider(struct ephemerals *ephemerals, struct watched *watched)
 {
 	CLEANUP_FD int dirfd = -1;
+	CLEANUP_FD int path_fd = -1;
 	struct opened opened;
 	bool leftover;
 
-	if (store_walk(ephemerals->fs, watched->dir, &dirfd) < 0 || !is_there(dirfd, watched) ||
-	    open_ephemeral(ephemerals, dirfd, watched->name, &opened) < 0) {
+	if (store_walk(ephemerals->fs, watched->dir, &dirfd) == 0 && is_there(dirfd, watched))
+		path_fd = open_path(dirfd, watched->name);
+	if (open_ephemeral(ephemerals, path_fd, &opened) < 0) {
 		forget(ephemerals, watched->wd);
 		return;
 	}
@@ -232,53 +250,79 @@ static void reconsider(struct ephemerals *ephemerals, struct watched *watched)
 }
 
 /* Somebody holds it, or has yet to let go. */
-static void look_later(struct watched *watched, int64_t now)
+static void look_later(struct ephemerals *ephemerals, struct watched *watched, int64_t now)
 {
 	watched->doubts = 0;
 	if (++watched->looks < LOOKS_MAX)
-		watched->look_ns = now + look_delays_ns[watched->looks];
+		watched_look_at(&ephemerals->table, watched, now + look_delays_ns[watched->looks]);
 }
 
-/* All whose look is due. */
+/* All whose look is due; later, if it can't be read who holds them. */
 static void judge(struct ephemerals *ephemerals)
 {
-	CLEANUP_FREE char *locks = NULL;
+	struct lock_list locks;
 	struct watched *watched;
 	int64_t now = deadline_now();
+	int rc = 1; /* not read yet */
+	int wd = 0;
 
-	while ((watched = watched_take_due(&ephemerals->table, now))) {
-		if (!locks)
-			locks = lock_list_read();
-		if (!locks)
-			return;
-		if (lock_list_has(locks, watched->dev, watched->ino))
-			look_later(watched, now);
+	while ((watched = watched_take_due(&ephemerals->table, now, wd))) {
+		wd = watched->wd;
+		if (rc > 0)
+			rc = lock_list_read(&locks);
+		if (rc < 0 || lock_list_has(&locks, watched->dev, watched->ino))
+			look_later(ephemerals, watched, now);
 		else
 			reconsider(ephemerals, watched);
 	}
+	if (rc == 0)
+		lock_list_deinit(&locks);
 }
 
+static bool is_stopped(const struct ephemerals *ephemerals)
+{
+	struct pollfd stop = {.fd = ephemerals->stop_fd, .events = POLLIN};
+
+	return poll(&stop, 1, 0) > 0;
+}
+
+/* What follows an overflow is of watches that are no more. */
+static bool take_all(struct ephemerals *ephemerals, const char *bytes, ssize_t count)
+{
+	ssize_t at = 0;
+
+	while (at < count) {
+		const struct inotify_event *event = (const void *)(bytes + at);
+
+		if (event->mask & IN_Q_OVERFLOW)
+			return false;
+		take_event(ephemerals, event);
+		at += (ssize_t)(sizeof(*event) + event->len);
+	}
+	return true;
+}
+
+/* What there is goes before the end, but not what comes without one. */
 static void take_events(struct ephemerals *ephemerals)
 {
 	_Alignas(struct inotify_event) char bytes[EVENTS_BYTES];
+	int reads_left = READS_AFTER_STOP;
 	ssize_t count;
 
-	while ((count = read(ephemerals->inotify_fd, bytes, sizeof(bytes))) > 0) {
-		ssize_t at = 0;
+	while (reads_left && (count = read(ephemerals->inotify_fd, bytes, sizeof(bytes))) > 0) {
+		bool all = take_all(ephemerals, bytes, count);
 
-		while (at < count) {
-			const struct inotify_event *event = (const void *)(bytes + at);
-
-			take_event(ephemerals, event);
-			at += (ssize_t)(sizeof(*event) + event->len);
-		}
+		if (is_stopped(ephemerals))
+			reads_left = all ? reads_left - 1 : 0;
+		if (!all)
+			start_over(ephemerals);
 	}
 }
 
 /* For poll: until the next look. */
 static int pause_ms(const struct ephemerals *ephemerals)
 {
-	int64_t next = watched_next_look(&ephemerals->table);
+	int64_t next = ephemerals->table.look_ns;
 	int64_t left = next - deadline_now();
 
 	if (!next)

@@ -7,12 +7,24 @@
 #define SHARRFS_LOCK_LIST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
-/* The list, as text for the caller to free. NULL: it can't be read. */
-char *lock_list_read(void);
+/* The files that are held, in order. */
+struct lock_list {
+	struct locked_file {
+		dev_t dev;
+		ino_t ino;
+	} * files; /* owned */
+	size_t count, room;
+};
+
+/* What the caller gives back by lock_list_deinit. A negative errno: it can't be read. */
+int lock_list_read(struct lock_list *ret_list);
+
+void lock_list_deinit(struct lock_list *list);
 
 /* Does somebody hold the ephemeral array that is this file? */
-bool lock_list_has(const char *list, dev_t dev, ino_t ino);
+bool lock_list_has(const struct lock_list *list, dev_t dev, ino_t ino);
 
 #endif

@@ -23,11 +23,19 @@ static size_t place_of(const struct watched_table *table, int wd)
 	return low;
 }
 
-struct watched *watched_find(struct watched_table *table, int wd)
+/* Or one that was removed. */
+static struct watched *find(struct watched_table *table, int wd)
 {
 	size_t at = place_of(table, wd);
 
 	return at < table->count && table->items[at].wd == wd ? &table->items[at] : NULL;
+}
+
+struct watched *watched_find(struct watched_table *table, int wd)
+{
+	struct watched *watched = find(table, wd);
+
+	return watched && watched->dir ? watched : NULL;
 }
 
 /* Room for one more. */
@@ -56,7 +64,7 @@ int watched_put(struct watched_table *table, int wd, const char *dir, const char
 		const struct stat *st)
 {
 	struct watched watched = {.wd = wd, .dir = strdup(dir)};
-	struct watched *old = watched_find(table, wd);
+	struct watched *old = find(table, wd);
 	size_t at = place_of(table, wd);
 
 	watched.name = name ? strdup(name) : NULL;
@@ -69,6 +77,7 @@ int watched_put(struct watched_table *table, int wd, const char *dir, const char
 		watched.ino = st->st_ino;
 	}
 	if (old) {
+		table->removed -= !old->dir;
 		free_item(old);
 	} else {
 		memmove(&table->items[at + 1], &table->items[at],
@@ -79,6 +88,18 @@ int watched_put(struct watched_table *table, int wd, const char *dir, const char
 	return 0;
 }
 
+/* Without those that were removed. */
+static void compact(struct watched_table *table)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		if (table->items[i].dir)
+			table->items[kept++] = table->items[i];
+	table->count = kept;
+	table->removed = 0;
+}
+
 void watched_remove(struct watched_table *table, int wd)
 {
 	struct watched *watched = watched_find(table, wd);
@@ -86,41 +107,47 @@ void watched_remove(struct watched_table *table, int wd)
 	if (!watched)
 		return;
 	free_item(watched);
-	table->count--;
-	memmove(watched, watched + 1,
-		(size_t)(table->items + table->count - watched) * sizeof(*watched));
+	*watched = (struct watched){.wd = wd};
+	if (++table->removed > table->count / 2)
+		compact(table);
+}
+
+static void note_look(struct watched_table *table, int64_t look_ns)
+{
+	if (!table->look_ns || look_ns < table->look_ns)
+		table->look_ns = look_ns;
+}
+
+void watched_look_at(struct watched_table *table, struct watched *watched, int64_t look_ns)
+{
+	watched->look_ns = look_ns;
+	note_look(table, look_ns);
 }
 
 void watched_mark_all(struct watched_table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
-		table->items[i].look_ns = table->items[i].name ? 1 : 0;
+		if (table->items[i].name)
+			watched_look_at(table, &table->items[i], 1);
 }
 
-struct watched *watched_take_due(struct watched_table *table, int64_t now_ns)
+struct watched *watched_take_due(struct watched_table *table, int64_t now_ns, int after)
 {
-	for (size_t i = 0; i < table->count; i++) {
+	if (!after && (!table->look_ns || table->look_ns > now_ns))
+		return NULL;
+	if (!after)
+		table->look_ns = 0; /* found anew on the way through all */
+	for (size_t i = place_of(table, after + 1); i < table->count; i++) {
 		struct watched *watched = &table->items[i];
 
 		if (watched->look_ns && watched->look_ns <= now_ns) {
 			watched->look_ns = 0;
 			return watched;
 		}
+		if (watched->look_ns)
+			note_look(table, watched->look_ns);
 	}
 	return NULL;
-}
-
-int64_t watched_next_look(const struct watched_table *table)
-{
-	int64_t next = 0;
-
-	for (size_t i = 0; i < table->count; i++) {
-		int64_t look_ns = table->items[i].look_ns;
-
-		if (look_ns && (!next || look_ns < next))
-			next = look_ns;
-	}
-	return next;
 }
 
 void watched_table_deinit(struct watched_table *table)

@@ -4,6 +4,7 @@
 `either`  the store, mounted: each test that asks for it runs in passthrough and in fallback
 `direct`  the store, mounted in passthrough
 `errno_of`  errno_of(os.stat, path): the name of the error that it raised, or None
+`limit`   limit("max_user_watches", 0): one of inotify's, until the test is over
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from pathlib import Path
 
 import pytest
+from support.require import need_root
 
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 
@@ -54,3 +57,17 @@ def renameat2():
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     return call
+
+
+@pytest.fixture
+def limit(request):
+    """The machine's own."""
+    need_root()
+
+    def lower(name, value):
+        path = Path("/proc/sys/fs/inotify", name)
+        before = path.read_text()
+        request.addfinalizer(lambda: path.write_text(before))
+        path.write_text(str(value))
+
+    return lower

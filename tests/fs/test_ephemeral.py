@@ -227,3 +227,40 @@ def test_daemon_uses_no_time_while_nothing_happens(mount, store, holder, python,
         return switches() - before < 5
 
     wait_for(is_quiet, what="a daemon that sleeps")
+
+
+@pytest.mark.linux_only
+def test_more_than_the_queue_of_events_holds(mount, store, python, limit):
+    """All are looked at anew then; were that as many events, there would be no end of it."""
+    limit("max_queued_events", 16)
+    process = python()
+    process.run("held = [sa.create(f'x{i}', 3, ephemeral=True) for i in range(60)]")
+    mounted = mount()
+    process.run("more = [sa.create(f'y{i}', 3, ephemeral=True) for i in range(60)]")
+    mounted.unmount()
+    assert mounted.wait_gone() == 0
+    assert len(store.names()) == 120
+    mount()
+    process.run("more += [sa.create(f'z{i}', 3, ephemeral=True) for i in range(60)]")
+    process.kill()
+    wait_for(lambda: store.names() == [], what="the end of all")
+
+
+@pytest.mark.slow
+@pytest.mark.linux_only
+@pytest.mark.release_only
+def test_unmount_while_very_many_are_held(mount, store, python):
+    """The last look is at all of them, and was at all locks for each."""
+    roomy = store(options="nr_inodes=0")
+    mounted = mount(roomy)
+    script = """if True:
+        import resource
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        held = [sa.create(f"{number}-{i}", 1, ephemeral=True) for i in range(10_000)]
+    """
+    for number in range(4):
+        python(SHARR_STORE=str(roomy)).run(script, number=number)
+    mounted.unmount()
+    assert mounted.wait_gone() == 0  # within 20 s
+    assert len(roomy.names()) == 40_000

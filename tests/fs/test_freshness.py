@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.require import need_root
 from support.wait import soon
 
 pytestmark = pytest.mark.fuse
@@ -284,20 +283,6 @@ def test_strict_remembers_nothing(sa, mount, store, errno_of):
         assert os.stat(strict / "x").st_size == listed(strict)["x"] == 8 * count
     sa.delete("x")
     assert errno_of(os.stat, strict / "x") == "ENOENT"
-
-
-@pytest.fixture
-def limit(request):
-    """limit("max_user_watches", 0): one of inotify's, until the test is over. The machine's own."""
-    need_root()
-
-    def lower(name, value):
-        path = Path("/proc/sys/fs/inotify", name)
-        before = path.read_text()
-        request.addfinalizer(lambda: path.write_text(before))
-        path.write_text(str(value))
-
-    return lower
 
 
 def test_events_that_were_lost_are_made_good(sa, store, mount, limit):
