@@ -13,8 +13,11 @@
 
 #include "draft.h"
 #include "file.h"
+#include "format.h"
 #include "inode.h"
 #include "ops.h"
+
+enum { HOLES_MAX = 16 }; /* that are looked for behind the data: there are one or two */
 
 int io_buffers_init(struct io_buffers *buffers)
 {
@@ -48,7 +51,7 @@ static bool is_spent(struct file *file)
  * Where the data end now: at nbytes, unless someone has truncated the file directly. Nothing is
  * written beyond it either, since that would extend a file that is no array any more.
  */
-static int data_end(struct file *file, off_t *ret_end, bool *ret_full)
+static int data_end_and_stat(struct file *file, off_t *ret_end, struct stat *ret_st)
 {
 	struct stat st;
 
@@ -58,8 +61,49 @@ static int data_end(struct file *file, off_t *ret_end, bool *ret_full)
 		return -errno;
 	*ret_end = st.st_size < (off_t)file->nbytes || draft_is_open(file) ? st.st_size
 									   : (off_t)file->nbytes;
-	*ret_full = st.st_blocks * 512 >= st.st_size;
+	*ret_st = st;
 	return 0;
+}
+
+static int data_end(struct file *file, off_t *ret_end)
+{
+	struct stat st;
+
+	return data_end_and_stat(file, ret_end, &st);
+}
+
+/* The bytes of holes from `at` on; fewer if there are very many holes. */
+static off_t hole_bytes(int fd, off_t at, off_t file_bytes)
+{
+	off_t sum = 0;
+
+	for (int i = 0; i < HOLES_MAX && at < file_bytes; i++) {
+		off_t hole = lseek(fd, at, SEEK_HOLE);
+
+		if (hole < 0 || hole >= file_bytes)
+			break;
+		at = lseek(fd, hole, SEEK_DATA);
+		if (at < 0)
+			at = file_bytes;
+		sum += at - hole;
+	}
+	return sum;
+}
+
+/*
+ * Has the file pages for all of its data? Behind them there are holes where metadata of before were
+ * given back; if those are all that is missing, the data have none.
+ */
+static bool is_full(const struct file *file, const struct stat *st)
+{
+	off_t missing = st->st_size - (off_t)st->st_blocks * 512;
+	off_t behind = ((off_t)file->nbytes + FORMAT_PAGE_BYTES - 1) / FORMAT_PAGE_BYTES *
+		       FORMAT_PAGE_BYTES;
+
+	if (missing <= 0)
+		return true;
+	return missing <= st->st_size - behind &&
+	       missing <= hole_bytes(file->fd, behind, st->st_size);
 }
 
 static size_t clamp(size_t bytes, off_t offset, off_t end)
@@ -108,9 +152,9 @@ void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file
 	const void *map;
 	char *buffer;
 	ssize_t count;
-	bool full;
+	struct stat st;
 	off_t end;
-	int rc = data_end(file, &end, &full);
+	int rc = data_end_and_stat(file, &end, &st);
 
 	if (rc < 0) {
 		ops_reply(req, rc);
@@ -122,7 +166,7 @@ void io_reply_read(fuse_req_t req, struct io_buffers *buffers, struct file *file
 	}
 	offset -= (off_t)file->header_bytes;
 	bytes = clamp(bytes, offset, end);
-	map = full && bytes ? file_map(file) : NULL;
+	map = bytes && is_full(file, &st) ? file_map(file) : NULL;
 	if (map) {
 		reply_mapped(req, map, bytes, offset);
 		return;
@@ -146,9 +190,8 @@ bool io_fits(struct file *file, off_t offset, size_t bytes)
 ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset)
 {
 	ssize_t count;
-	bool full;
 	off_t end;
-	int rc = data_end(file, &end, &full);
+	int rc = data_end(file, &end);
 
 	if (rc < 0)
 		return rc;
@@ -168,9 +211,8 @@ ssize_t io_write(struct file *file, const char *data, size_t bytes, off_t offset
 static off_t seek_in_data(struct file *file, off_t offset, int whence)
 {
 	off_t found;
-	bool full;
 	off_t end;
-	int rc = data_end(file, &end, &full);
+	int rc = data_end(file, &end);
 
 	if (rc < 0)
 		return rc;
@@ -221,15 +263,14 @@ ssize_t io_copy(struct file *from, off_t from_offset, struct file *to, off_t to_
 		size_t bytes)
 {
 	ssize_t count;
-	bool full;
 	off_t end;
-	int rc = data_end(from, &end, &full);
+	int rc = data_end(from, &end);
 
 	if (from->header)
 		return -EOPNOTSUPP; /* the kernel copies by read and write then */
 	if (rc == 0) {
 		bytes = clamp(bytes, from_offset, end);
-		rc = data_end(to, &end, &full);
+		rc = data_end(to, &end);
 	}
 	if (rc < 0 || !bytes)
 		return rc;

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,3 +261,19 @@ def test_release_gives_the_descriptor_back(sa, either):
     with open(either / "x", "rb"):
         assert len(os.listdir(f"/proc/{pid}/fd")) == before + 1
     wait_for(lambda: len(os.listdir(f"/proc/{pid}/fd")) == before)
+
+
+@pytest.mark.parametrize("how", ["whole", "sparse"])
+def test_an_array_whose_attributes_change_all_day_is_read_as_before(sa, store, either, how):
+    """From the daemon's map if it has all its pages, whatever lies behind the data."""
+    sa.create("x", 1 << 17, reserve=how == "whole")[:1000] = 1
+    for i in range(100):
+        os.setxattr(either / "x", "user.note", b"%d" % i * 1000)
+    st = os.stat(store / "x")
+    assert st.st_blocks * 512 < st.st_size
+    (pid,) = either.pids()
+    with open(either / "x", "rb", buffering=0) as file:
+        assert np.frombuffer(file.read(1 << 20), float).sum() == 1000
+        mapped = str(store / "x") in Path(f"/proc/{pid}/maps").read_text()
+    assert mapped == (how == "whole")
+    assert os.stat(store / "x").st_blocks == st.st_blocks
