@@ -77,14 +77,13 @@ static int new_draft(struct fs *fs, const struct file *first, const struct file 
 /* In the directory that its name is in, or was last. */
 static int stage(struct fs *fs, const struct file *first, struct draft *draft, off_t bytes)
 {
+	CLEANUP_PLACE struct inode_place last = {0};
 	CLEANUP_FREE struct name *place = NULL;
-	CLEANUP_FREE char *name = NULL;
 	CLEANUP_FD int dirfd = -1;
-	struct inode *dir = NULL;
-	int rc = inode_last_place(&fs->inodes, first->inode, &dir, &name);
+	int rc = inode_last_place(&fs->inodes, first->inode, &last);
 
 	if (rc == 0)
-		rc = store_open_dir(fs, dir, &dirfd);
+		rc = store_open_dir(fs, last.dir, &dirfd);
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ESTALE ? -EFBIG : rc;
 	place = draft_place(dirfd, "");

@@ -107,17 +107,16 @@ static int check_replacer(const struct draft *draft, int dirfd, const char *name
 
 static int give_name(struct fs *fs, struct file *file)
 {
+	CLEANUP_PLACE struct inode_place last = {0};
 	CLEANUP_FREE struct name *place = NULL;
-	CLEANUP_FREE char *name = NULL;
 	char in_store[NAME_MAX + 1];
 	CLEANUP_FD int dirfd = -1;
-	struct inode *dir = NULL;
-	int rc = inode_last_place(&fs->inodes, file->inode, &dir, &name);
+	int rc = inode_last_place(&fs->inodes, file->inode, &last);
 
 	if (rc == 0)
-		rc = npyview_store_name(dir, name, in_store);
+		rc = npyview_store_name(last.dir, last.name, in_store);
 	if (rc == 0)
-		rc = store_open_dir(fs, dir, &dirfd);
+		rc = store_open_dir(fs, last.dir, &dirfd);
 	if (rc == -ESTALE) /* its group is gone; nobody looks again for the sake of close() */
 		rc = -ENOENT;
 	if (rc == 0)
@@ -134,11 +133,10 @@ static int give_name(struct fs *fs, struct file *file)
 /* As libsharr calls what it prepares, to be renamed when it is ready. */
 static bool is_hidden(struct fs *fs, struct file *file)
 {
-	CLEANUP_FREE char *name = NULL;
-	struct inode *dir;
+	CLEANUP_PLACE struct inode_place last = {0};
 
-	return inode_last_place(&fs->inodes, file->inode, &dir, &name) == 0 &&
-	       staging_is_hidden(name);
+	return inode_last_place(&fs->inodes, file->inode, &last) == 0 &&
+	       staging_is_hidden(last.name);
 }
 
 int draft_publish(struct fs *fs, struct file *file)

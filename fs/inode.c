@@ -445,20 +445,23 @@ bool inode_find_draft(struct inode_table *table, struct inode *parent, const cha
 	return inode;
 }
 
-int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent,
-		     char **ret_name)
+/* Its directory may be forgotten as soon as it is renamed to another: hence the ref. */
+int inode_last_place(struct inode_table *table, struct inode *inode, struct inode_place *ret_place)
 {
-	char *name = NULL;
+	struct inode *dir;
+	char *name;
 
+	if (inode->root)
+		return -ENOENT;
 	pthread_mutex_lock(&table->lock);
-	if (inode->parent) {
-		name = strdup(inode->name);
-		*ret_parent = inode->parent;
-	}
+	name = strdup(inode->name);
+	dir = inode->parent;
+	if (name)
+		dir->refs++;
 	pthread_mutex_unlock(&table->lock);
 	if (!name)
-		return inode->root ? -ENOENT : -ENOMEM;
-	*ret_name = name;
+		return -ENOMEM;
+	*ret_place = (struct inode_place){.table = table, .dir = dir, .name = name};
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include "facts.h"
@@ -138,12 +139,24 @@ int inode_path(struct inode_table *table, struct inode *inode, char **ret_path);
 /* The path of the parent, and the name; the caller frees both. Errors as above. */
 int inode_place(struct inode_table *table, struct inode *inode, char **ret_parent, char **ret_name);
 
-/*
- * The directory and the name that it has, or had last: the directory lives as long as the inode.
- * The caller frees the name. -ENOENT: it is the root.
- */
-int inode_last_place(struct inode_table *table, struct inode *inode, struct inode **ret_parent,
-		     char **ret_name);
+/* A name in a directory, which lives as long as this does. */
+struct inode_place {
+	struct inode_table *table; /* NULL: nothing is held */
+	struct inode *dir;         /* with one more of its refs */
+	char *name;                /* owned */
+};
+
+/* The directory and the name that it has, or had last. -ENOENT: it is the root. */
+int inode_last_place(struct inode_table *table, struct inode *inode, struct inode_place *ret_place);
+
+static inline void inode_place_deinit(struct inode_place *place)
+{
+	if (place->table)
+		inode_unref(place->table, place->dir);
+	free(place->name);
+}
+
+#define CLEANUP_PLACE __attribute__((cleanup(inode_place_deinit)))
 
 /*
  * Drafts. The store knows nothing of them, so that no look at it, which may have been long ago, tells

@@ -212,19 +212,18 @@ int npyview_list(struct fs *fs, int dirfd, const char *name, char ret_shown[NAME
 
 int npyview_open_place(struct fs *fs, struct inode *inode, int *ret_fd)
 {
+	CLEANUP_PLACE struct inode_place place = {0};
 	char in_store[NAME_MAX + 1];
-	CLEANUP_FREE char *name = NULL;
 	CLEANUP_FD int dirfd = -1;
-	struct inode *dir;
 	int rc;
 
 	if (inode->directory)
 		return store_open_dir(fs, inode, ret_fd);
-	rc = inode_last_place(&fs->inodes, inode, &dir, &name);
+	rc = inode_last_place(&fs->inodes, inode, &place);
 	if (rc == 0)
-		rc = npyview_store_name(dir, name, in_store);
+		rc = npyview_store_name(place.dir, place.name, in_store);
 	if (rc == 0)
-		rc = store_open_dir(fs, dir, &dirfd);
+		rc = store_open_dir(fs, place.dir, &dirfd);
 	if (rc < 0)
 		return rc;
 	*ret_fd = openat(dirfd, in_store, O_PATH | O_NOFOLLOW | O_CLOEXEC);

@@ -299,19 +299,18 @@ static int open_place(struct fs *fs, struct inode *inode, int *ret_fd)
  */
 static int check_pinned(struct fs *fs, struct inode *inode, const struct facts *facts)
 {
-	CLEANUP_FREE char *name = NULL;
+	CLEANUP_PLACE struct inode_place place = {0};
 	CLEANUP_FD int dirfd = -1;
-	struct inode *parent;
 	struct facts there;
 	int rc;
 
 	if (facts->st.st_nlink || inode->view)
 		return 0;
-	rc = inode_last_place(&fs->inodes, inode, &parent, &name);
+	rc = inode_last_place(&fs->inodes, inode, &place);
 	if (rc == 0)
-		rc = store_open_dir(fs, parent, &dirfd);
+		rc = store_open_dir(fs, place.dir, &dirfd);
 	if (rc == 0)
-		rc = facts_of_name(dirfd, name, &there);
+		rc = facts_of_name(dirfd, place.name, &there);
 	return rc == -ESTALE ? -ENOENT : rc; /* its group is gone, too */
 }
 
@@ -355,22 +354,20 @@ static int open_checked(struct fs *fs, struct inode *inode, int pinned_fd, int *
 
 bool store_give_up(struct fs *fs, struct inode *dir, pid_t client)
 {
-	CLEANUP_FREE char *name = NULL;
-	struct inode *parent;
+	CLEANUP_PLACE struct inode_place place = {0};
 
-	return inode_last_place(&fs->inodes, dir, &parent, &name) == 0 &&
-	       pins_give_up(&fs->pins, client, parent, name);
+	return inode_last_place(&fs->inodes, dir, &place) == 0 &&
+	       pins_give_up(&fs->pins, client, place.dir, place.name);
 }
 
 static int expect(struct fs *fs, struct inode *inode, pid_t client, bool acts)
 {
-	CLEANUP_FREE char *name = NULL;
-	struct inode *parent;
+	CLEANUP_PLACE struct inode_place place = {0};
 
 	if (inode->root) /* whatever the client looks up on its way is held for it */
 		pins_expect(&fs->pins, client, inode, inode, "", acts);
-	else if (inode_last_place(&fs->inodes, inode, &parent, &name) == 0)
-		pins_expect(&fs->pins, client, inode, parent, name, acts);
+	else if (inode_last_place(&fs->inodes, inode, &place) == 0)
+		pins_expect(&fs->pins, client, inode, place.dir, place.name, acts);
 	return -ESTALE;
 }
 
