@@ -171,7 +171,7 @@ int inode_table_init(struct inode_table *table, const struct facts *root)
 	table->root.directory = true;
 	table->root.root = true;
 	set_reported(&table->root, root);
-	return pthread_mutex_init(&table->lock, NULL);
+	return -pthread_mutex_init(&table->lock, NULL);
 }
 
 static void free_chain(struct inode *inode)
