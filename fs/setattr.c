@@ -20,15 +20,20 @@ enum {
 	SET_NOW = FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW,
 };
 
+/* Other than the present, for which it takes no owner. */
+static bool sets_given_time(int to_set)
+{
+	return (to_set & FUSE_SET_ATTR_ATIME && !(to_set & FUSE_SET_ATTR_ATIME_NOW)) ||
+	       (to_set & FUSE_SET_ATTR_MTIME && !(to_set & FUSE_SET_ATTR_MTIME_NOW));
+}
+
 /*
  * The kernel has checked, but by what it knew then: who is not the owner now changes nothing that
  * only the owner may.
  */
 static int check_owner(const struct facts *facts, int to_set, uid_t uid)
 {
-	bool explicit_times = to_set & SET_TIMES && !(to_set & SET_NOW);
-
-	if (!(to_set & (FUSE_SET_ATTR_MODE | SET_OWNER)) && !explicit_times)
+	if (!(to_set & (FUSE_SET_ATTR_MODE | SET_OWNER)) && !sets_given_time(to_set))
 		return 0;
 	return uid == 0 || uid == facts->st.st_uid ? 0 : -EPERM;
 }

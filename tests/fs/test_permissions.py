@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -153,6 +154,26 @@ def test_only_the_owner_changes_attributes(sa, shared, stranger, statement):
         assert stranger(statement.format(f"{folder} + '/x'")) == "EPERM"
     assert os.stat(shared.store / "x").st_mode == before.st_mode
     assert stranger("os.utime(m + '/x')") is None
+
+
+NOW = (1 << 30) - 1
+
+
+@pytest.mark.parametrize("times", [(0, 5, 0, 5), (0, 5, 0, NOW), (0, NOW, 0, 5)])
+def test_who_was_the_owner_when_he_opened_it_sets_no_times(sa, shared, python, times):
+    """The kernel takes him for the owner still. Seconds and ns of atime and mtime."""
+    sa.create("x", 3)
+    os.chmod(shared.store / "x", 0o666)
+    os.chown(shared.store / "x", NOBODY, NOBODY)
+    client = python(uid=NOBODY)
+    client.run("import ctypes; libc = ctypes.CDLL(None, use_errno=True)")
+    client.run("fd = os.open(path, os.O_RDWR)", path=str(shared / "x"))
+    os.chown(shared.store / "x", 0, 0)
+    before = os.stat(shared.store / "x")
+    client.run("failed = libc.futimens(fd, (ctypes.c_long * 4)(*times))", times=times)
+    assert client.run("(failed, ctypes.get_errno())") == (-1, errno.EPERM)
+    after = os.stat(shared.store / "x")
+    assert (after.st_atime_ns, after.st_mtime_ns) == (before.st_atime_ns, before.st_mtime_ns)
 
 
 def test_new_group_belongs_to_who_made_it(shared, stranger):
