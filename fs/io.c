@@ -247,14 +247,16 @@ off_t io_seek(struct file *file, off_t offset, int whence)
 int io_allocate(struct file *file, int mode, off_t offset, off_t bytes)
 {
 	int rc = draft_is_open(file) ? draft_allocate(file, mode, offset, bytes) : -EAGAIN;
+	off_t end;
 
 	if (rc != -EAGAIN)
 		return rc;
-	if (is_spent(file))
-		return -ESTALE;
+	rc = data_end(file, &end);
+	if (rc < 0)
+		return rc;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
-	if (offset > (off_t)file->nbytes || bytes > (off_t)file->nbytes - offset)
+	if (offset > end || bytes > end - offset)
 		return -EFBIG;
 	return fallocate(file->fd, mode, offset, bytes) < 0 ? -errno : 0;
 }

@@ -253,6 +253,16 @@ def test_array_that_is_truncated_while_it_is_read(sa, store, either, meanwhile, 
     assert pid == either.process.pid
 
 
+def test_file_that_was_truncated_is_not_made_longer(sa, store, either, errno_of):
+    sa.put("x", np.full(1 << 16, 7, "u1"))
+    with open(either / "x", "r+b", buffering=0) as file:
+        os.truncate(store / "x", 5000)
+        assert errno_of(os.posix_fallocate, file.fileno(), 0, 1 << 16) == "EFBIG"
+        assert errno_of(os.pwrite, file.fileno(), b"abc", 6000) == "EFBIG"
+        assert errno_of(os.posix_fallocate, file.fileno(), 0, 5000) is None
+    assert os.stat(store / "x").st_size == 5000
+
+
 def test_map_of_an_array_that_is_truncated(sa, store, either):
     """Its own process gets SIGBUS there, as in the store; the daemon goes on."""
     sa.put("x", np.full(1 << 16, 7, "u1"))
