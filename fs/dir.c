@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "hash.h"
 #include "npyview.h"
 #include "store_at.h"
 
@@ -44,6 +45,7 @@ int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_
 		return -ENOMEM;
 	pthread_mutex_init(&dir->lock, NULL);
 	dir->all_bytes = &fs->dir_bytes;
+	dir->seed = fs->inodes.seed;
 	dir->fd = steal_fd(&fd);
 	*ret_dir = dir;
 	return 0;
@@ -153,17 +155,6 @@ static bool may_show(const struct dirent *entry)
 	       strcmp(entry->d_name, "..");
 }
 
-static size_t hash_of(const char *name)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (; *name; name++) {
-		hash = (hash ^ (unsigned char)*name) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
-	}
-	return (size_t)hash;
-}
-
 /*
  * A name that is replaced by rename while the store is being read moves to the directory's end
  * there, and is read twice: keep the first of each.
@@ -182,7 +173,7 @@ static int drop_doubles(struct dir *dir)
 		return -ENOMEM;
 	for (i = 0; i < dir->count; i++) {
 		const char *name = dir->names + dir->starts[i];
-		size_t slot = hash_of(name) & (room - 1);
+		size_t slot = (size_t)hash_name(dir->seed, name) & (room - 1);
 
 		while (table[slot] && strcmp(dir_name(dir, table[slot] - 1), name))
 			slot = (slot + 1) & (room - 1);

@@ -22,6 +22,7 @@ enum { DIRS_BYTES_MAX = 512 << 20 }; /* of all snapshots */
 
 struct dir {
 	atomic_size_t *all_bytes; /* the fs's: of all snapshots */
+	uint64_t seed;            /* of hashes of names */
 	pthread_mutex_t lock;     /* of all below; outermost */
 	bool taken;
 	int fd;      /* O_PATH of the directory; owned; -1: it is dead (inode_is_dead()) */

@@ -58,7 +58,7 @@ int fs_init(struct fs *fs, const char *path)
 	rc = verdict_cache_init(&fs->verdicts);
 	if (rc < 0)
 		goto no_verdicts;
-	rc = pins_init(&fs->pins, root_fd, fs->descriptor_max);
+	rc = pins_init(&fs->pins, fs->inodes.seed, root_fd, fs->descriptor_max);
 	if (rc < 0)
 		goto no_pins;
 	rc = unused_init(&fs->unused);

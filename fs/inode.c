@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "draft.h"
 #include "file.h"
+#include "hash.h"
 #include "npyview.h"
 #include "watch.h"
 
@@ -17,13 +18,9 @@ enum { BUCKETS_FIRST = 1024 };
 static size_t bucket_of(const struct inode_table *table, const struct inode *parent,
 			const char *name)
 {
-	uint64_t hash = table->seed ^ (uint64_t)(uintptr_t)parent;
+	uint64_t hash = hash_name(table->seed ^ (uint64_t)(uintptr_t)parent, name);
 
-	for (; *name; name++) {
-		hash = (hash ^ (unsigned char)*name) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
-	}
-	return (size_t)(hash ^ hash >> 32) & (table->bucket_count - 1);
+	return (size_t)hash & (table->bucket_count - 1);
 }
 
 /* What has, or had, that name, from this one on in its bucket. */

@@ -59,7 +59,7 @@ struct inode_table {
 	struct inode **buckets;
 	size_t bucket_count; /* a power of 2 */
 	size_t inode_count;
-	uint64_t seed; /* of the hash: names are other people's choice */
+	uint64_t seed; /* of hashes of names, here and elsewhere (hash.h) */
 	struct inode root;
 };
 

@@ -10,6 +10,7 @@
 #include "file.h"
 #include "format.h"
 #include "fs.h"
+#include "hash.h"
 #include "store_at.h"
 
 enum { SUFFIX_BYTES = sizeof(NPYVIEW_NAME) - 1 };
@@ -73,14 +74,7 @@ static void change_numbers(struct facts *facts)
 /* Never 0: a draft's identity is not that of the npy file which it becomes. */
 static int64_t hash_of(const struct npy *npy)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
-	size_t i;
-
-	for (i = 0; i < npy->header_bytes; i++) {
-		hash = (hash ^ npy->header[i]) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
-	}
-	return (int64_t)(hash | 1);
+	return (int64_t)(hash_bytes(0, npy->header, npy->header_bytes) | 1);
 }
 
 /* The header is part of the identity. */

@@ -10,16 +10,14 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "hash.h"
 
 static const int64_t life_ns = (int64_t)PINS_LIFE_MS * 1000 * 1000;
 
-static struct pin_place place_of(const struct inode *parent, const char *name)
+static struct pin_place place_of(const struct pins *pins, const struct inode *parent,
+				 const char *name)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-	return (struct pin_place){.parent = parent, .hash = hash};
+	return (struct pin_place){.parent = parent, .hash = hash_name(pins->seed, name)};
 }
 
 static bool same_place(const struct pin_place *a, const struct pin_place *b)
@@ -177,10 +175,11 @@ static void hold_less(struct pins *pins, const struct pin_held *newest, uint64_t
 	}
 }
 
-int pins_init(struct pins *pins, int store_fd, int descriptor_max)
+int pins_init(struct pins *pins, uint64_t seed, int store_fd, int descriptor_max)
 {
 	memset(pins, 0, sizeof(*pins));
 	pins->held_max = descriptor_max / 8 < PINS_HELD ? descriptor_max / 8 + 1 : PINS_HELD;
+	pins->seed = seed;
 	pins->store_fd = store_fd;
 	return -pthread_mutex_init(&pins->lock, NULL);
 }
@@ -211,7 +210,7 @@ void pins_expect(struct pins *pins, pid_t client, const struct inode *inode,
 		.since_ns = deadline_now(),
 		.client = client,
 		.inode = inode,
-		.place = place_of(parent, name),
+		.place = place_of(pins, parent, name),
 		.access = acts ? R_OK : 0,
 		.acts = acts,
 	};
@@ -261,7 +260,7 @@ void pins_miss(struct pins *pins, pid_t client)
 
 bool pins_give_up(struct pins *pins, pid_t client, const struct inode *parent, const char *name)
 {
-	const struct pin_place place = place_of(parent, name);
+	const struct pin_place place = place_of(pins, parent, name);
 	struct pin_waiting *waiting;
 
 	pthread_mutex_lock(&pins->lock);
@@ -323,7 +322,7 @@ bool pins_want(struct pins *pins, pid_t client, const struct inode *parent, cons
 
 	if (!atomic_load(&pins->used))
 		return false;
-	place = place_of(parent, name);
+	place = place_of(pins, parent, name);
 	lock_and_expire(pins, &doomed);
 	wanted = find_waiting(pins, client);
 	for (int i = 0; i < PINS_WAITING && !wanted; i++)
@@ -365,7 +364,7 @@ static struct pin_held *hold(struct pins *pins, const struct pin_place *place,
 void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, const char *name,
 	       const struct facts *facts, int fd)
 {
-	const struct pin_place place = place_of(parent, name);
+	const struct pin_place place = place_of(pins, parent, name);
 	const uint64_t most = bytes_max(pins);
 	struct pin_waiting *waiting;
 	struct pin_held *slot;

@@ -67,12 +67,13 @@ struct pins {
 		int fd;         /* owned */
 		int finders;    /* of those who wait */
 	} held[PINS_HELD];
-	int held_max; /* entries in use at most: an eighth of the descriptors that there may be */
+	int held_max;  /* entries in use at most: an eighth of the descriptors that there may be */
+	uint64_t seed; /* of hashes of names */
 	int store_fd;
 };
 
 /* `store_fd` is the caller's, and stays open. */
-int pins_init(struct pins *pins, int store_fd, int descriptor_max);
+int pins_init(struct pins *pins, uint64_t seed, int store_fd, int descriptor_max);
 void pins_deinit(struct pins *pins);
 
 /*

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -299,3 +300,38 @@ def test_directories_that_are_open_have_a_bound_of_memory(sa, store, mount, errn
         one.close()
     wait_for(lambda: errno_of(os.listdir, mounted / "group") is None)
     assert len(os.listdir(mounted / "group")) == 4001
+
+
+def names_in_one_place(count):
+    """Names that a hash without a seed, as it once was, puts into 64 places of 65,536."""
+    numbers = np.arange(count << 10, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        value = np.full(len(numbers), 0xCBF29CE484222325, np.uint64)
+        for shift in range(0, 32, 4):
+            letter = np.uint64(97) + (numbers >> np.uint64(shift) & np.uint64(15))
+            value = (value ^ letter) * np.uint64(0x9E3779B97F4A7C15)
+            value ^= value >> np.uint64(29)
+    for number in numbers[value % np.uint64(1 << 16) < 64]:
+        yield "".join(chr(97 + (int(number) >> shift & 15)) for shift in range(0, 32, 4))
+
+
+@pytest.mark.slow
+@pytest.mark.release_only
+def test_names_that_were_chosen_to_meet_in_one_place_are_read_as_fast(sa, store, mount):
+    mounted = mount(store, "io=fallback")
+    sa.put("x", np.arange(3))
+
+    def seconds(group, names):
+        (store / group).mkdir()
+        for name in names:
+            os.link(store / "x", store / group / name)
+        began = time.monotonic()
+        with os.scandir(mounted / group) as entries:
+            next(entries)
+        return time.monotonic() - began
+
+    chosen = list(names_in_one_place(20_000))
+    assert len(chosen) > 15_000
+    others = [f"{i:08}" for i in range(len(chosen))]
+    fair = seconds("a", others) + seconds("b", others)
+    assert seconds("chosen", chosen) < 5 * fair
