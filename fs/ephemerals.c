@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "ephemeral.h"
 #include "fs.h"
 #include "lock_list.h"
+#include "signals.h"
 #include "store_at.h"
 #include "watched.h"
 
@@ -356,19 +356,6 @@ static void close_all(struct ephemerals *ephemerals)
 	free(ephemerals);
 }
 
-/* Signals are for the thread that serves. */
-static int start_thread(struct ephemerals *ephemerals)
-{
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&ephemerals->thread, NULL, run, ephemerals);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -rc;
-}
-
 int ephemerals_start(struct fs *fs, struct ephemerals **ret_ephemerals)
 {
 	struct ephemerals *ephemerals = calloc(1, sizeof(*ephemerals));
@@ -379,8 +366,9 @@ int ephemerals_start(struct fs *fs, struct ephemerals **ret_ephemerals)
 	ephemerals->fs = fs;
 	ephemerals->stop_fd = eventfd(0, EFD_CLOEXEC);
 	ephemerals->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	rc = ephemerals->stop_fd < 0 || ephemerals->inotify_fd < 0 ? -errno
-								   : start_thread(ephemerals);
+	rc = ephemerals->stop_fd < 0 || ephemerals->inotify_fd < 0
+		     ? -errno
+		     : signals_thread_without(&ephemerals->thread, run, ephemerals);
 	if (rc < 0) {
 		close_all(ephemerals);
 		return rc;

@@ -12,6 +12,7 @@
 #include "format.h"
 #include "fs.h"
 #include "npy_header.h"
+#include "whole.h"
 
 /* What a header says, in the words of the attribute. */
 struct content {
@@ -40,40 +41,6 @@ static int parse(const char *bytes, size_t count, struct content *ret_content)
 	return rc;
 }
 
-/* As many bytes as there are. */
-static ssize_t read_at(int fd, char *buffer, size_t bytes, off_t offset)
-{
-	size_t done = 0;
-
-	while (done < bytes) {
-		ssize_t count = pread(fd, buffer + done, bytes - done, offset + (off_t)done);
-
-		if (count < 0 && errno != EINTR)
-			return -errno;
-		if (count == 0)
-			break;
-		if (count > 0)
-			done += (size_t)count;
-	}
-	return (ssize_t)done;
-}
-
-static int write_at(int fd, const char *buffer, size_t bytes, off_t offset)
-{
-	while (bytes) {
-		ssize_t count = pwrite(fd, buffer, bytes, offset);
-
-		if (count < 0 && errno != EINTR)
-			return -errno;
-		if (count > 0) {
-			buffer += count;
-			bytes -= (size_t)count;
-			offset += count;
-		}
-	}
-	return 0;
-}
-
 static int move_down(int fd, char *buffer, const struct content *content)
 {
 	uint64_t at = 0;
@@ -82,13 +49,10 @@ static int move_down(int fd, char *buffer, const struct content *content)
 	while (rc == 0 && at < content->nbytes) {
 		uint64_t left = content->nbytes - at;
 		size_t bytes = left < IO_BYTES_MAX ? (size_t)left : IO_BYTES_MAX;
-		ssize_t count = read_at(fd, buffer, bytes, (off_t)(content->header_bytes + at));
 
-		if (count < 0)
-			return (int)count;
-		if ((size_t)count < bytes)
-			return -EINVAL;
-		rc = write_at(fd, buffer, bytes, (off_t)at);
+		rc = whole_pread(fd, buffer, bytes, content->header_bytes + at);
+		if (rc == 0)
+			rc = whole_pwrite(fd, buffer, bytes, at);
 		at += bytes;
 	}
 	if (rc == 0 && ftruncate(fd, (off_t)content->nbytes) < 0)
@@ -117,21 +81,31 @@ static int unwrap(struct file *file, char *buffer, const struct content *content
 
 static int result(int rc)
 {
-	return rc == -EBADMSG || rc == -ENOTSUP || rc == -EOVERFLOW || rc == -E2BIG ? -EINVAL : rc;
+	switch (rc) {
+	case -EBADMSG:
+	case -ENODATA: /* it was cut meanwhile */
+	case -ENOTSUP:
+	case -EOVERFLOW:
+	case -E2BIG:
+		return -EINVAL;
+	default:
+		return rc;
+	}
 }
 
 /* A header is not longer than the buffer, however much padding it has. */
 int npy_unwrap(struct fs *fs, struct file *file, struct stat *st)
 {
 	char *buffer = io_buffer(&fs->buffers);
+	size_t count = st->st_size < IO_BYTES_MAX ? (size_t)st->st_size : IO_BYTES_MAX;
 	struct content content = {0};
-	ssize_t count;
 	int rc;
 
 	if (!buffer)
 		return -ENOMEM;
-	count = read_at(file->fd, buffer, IO_BYTES_MAX, 0);
-	rc = count < 0 ? (int)count : parse(buffer, (size_t)count, &content);
+	rc = whole_pread(file->fd, buffer, count, 0);
+	if (rc == 0)
+		rc = parse(buffer, count, &content);
 	if (rc == 0)
 		rc = unwrap(file, buffer, &content, st);
 	free(content.text);

@@ -67,3 +67,15 @@ void signals_stop(struct signals *signals)
 	pthread_kill(signals->thread, WAKE);
 	pthread_join(signals->thread, NULL);
 }
+
+int signals_thread_without(pthread_t *ret_thread, void *(*run)(void *), void *data)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(ret_thread, NULL, run, data);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -rc;
+}

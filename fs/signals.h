@@ -31,4 +31,7 @@ int signals_start(struct signals *signals, struct fuse_session *session);
 /* The loop has ended. */
 void signals_stop(struct signals *signals);
 
+/* A thread that gets no signal. Returns 0 or a negative errno. */
+int signals_thread_without(pthread_t *ret_thread, void *(*run)(void *), void *data);
+
 #endif

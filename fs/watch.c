@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,6 +13,7 @@
 #include "cleanup.h"
 #include "fs.h"
 #include "fuse_api.h"
+#include "signals.h"
 
 enum {
 	BUCKET_COUNT = 256,
@@ -212,19 +212,6 @@ static void close_all(struct watcher *watcher)
 	free(watcher);
 }
 
-/* Signals are for the thread that serves. */
-static int start_thread(struct watcher *watcher)
-{
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&watcher->thread, NULL, run, watcher);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -rc;
-}
-
 int watch_start(struct fs *fs, struct watcher **ret_watcher)
 {
 	struct watcher *watcher = calloc(1, sizeof(*watcher));
@@ -235,7 +222,9 @@ int watch_start(struct fs *fs, struct watcher **ret_watcher)
 	watcher->fs = fs;
 	watcher->stop_fd = eventfd(0, EFD_CLOEXEC);
 	watcher->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	rc = watcher->stop_fd < 0 || watcher->inotify_fd < 0 ? -errno : start_thread(watcher);
+	rc = watcher->stop_fd < 0 || watcher->inotify_fd < 0
+		     ? -errno
+		     : signals_thread_without(&watcher->thread, run, watcher);
 	if (rc < 0) {
 		close_all(watcher);
 		return rc;
