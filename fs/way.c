@@ -26,7 +26,11 @@ static int check(struct fs *fs, struct inode *dir, const struct client *retrier)
 		return 0;
 	if (retrier && client_surely_may(retrier, &facts.st) == (R_OK | W_OK | X_OK))
 		return 0;
-	/* The root is never looked up: its attributes are asked for only if they are not valid. */
+	/*
+	 * The root is never looked up: its attributes are asked for only if they are not valid. This
+	 * is the one thing that a serving thread has the kernel forget, before the client's retry.
+	 * Of attributes alone, it needs no lock that a client could hold while it waits for us.
+	 */
 	if (dir->root)
 		fuse_lowlevel_notify_inval_inode(fs->session, inode_number(dir), -1, 0);
 	return -ESTALE;
