@@ -195,7 +195,8 @@ def test_store_that_becomes_read_only(sa, store, either, errno_of):
     draft = open(either / "new", "xb", buffering=0)  # noqa: SIM115
     draft.write(b"abc")
     draft.close()
-    subprocess.run(["mount", "-o", "remount,ro", store], check=True)
+    read_only = ["mount", "-o", "remount,ro", store]  # refused as long as one is open for writing
+    wait_for(lambda: subprocess.run(read_only, capture_output=True, check=False).returncode == 0)
     try:
         for call in (
             lambda: os.open(either / "x", os.O_RDWR),
