@@ -23,15 +23,15 @@ struct file {
 	struct inode *inode;    /* holds one of its refs */
 	struct file *successor; /* what is written past the end of what was published
 				   (draft_grow.h): one of its uses; under the inode table's lock */
-	uint32_t uses;         /* opens, and handlers at work; under the inode table's lock */
-	int fd;                /* read-write where the store allows it, else read-only */
-	int write_error;       /* 0, or why fd is read-only: -EACCES, -EROFS, … */
-	int32_t backing_id;    /* 0: none, this mount is not in passthrough mode */
-	uint64_t nbytes;       /* of a draft 0, until it is published */
-	unsigned char *header; /* of an npy file of a view: what is read before the data; owned */
-	size_t header_bytes;   /* else 0 */
-	struct draft *draft;   /* NULL, or it was created through the mount; owned */
-	bool finished;         /* the draft's last use has gone, once; under the table's lock */
+	uint32_t uses;          /* opens, and handlers at work; under the inode table's lock */
+	int fd;                 /* read-write where the store allows it, else read-only */
+	int write_error;        /* 0, or why fd is read-only: -EACCES, -EROFS, … */
+	int32_t backing_id;     /* 0: none, this mount is not in passthrough mode */
+	uint64_t nbytes;        /* of a draft 0, until it is published */
+	unsigned char *header;  /* of an npy file of a view: what is read before the data; owned */
+	size_t header_bytes;    /* else 0 */
+	struct draft *draft;    /* NULL, or it was created through the mount; owned */
+	bool finished;          /* the draft's last use has gone, once; under the table's lock */
 	pthread_mutex_t map_lock; /* of map alone, while it is made */
 	void *map; /* of the nbytes, read-only, made by the first read that can use it; NULL: none
 		      yet */

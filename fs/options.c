@@ -44,11 +44,14 @@ static const char *const mount_options[] = {
 
 /* For mount(8), which hands over what stands in fstab, or of no effect on a view of a store. */
 static const char *const ignored_options[] = {
-	"defaults",    "auto",          "noauto",   "user",       "nouser",     "users",
-	"owner",       "group",         "nofail",   "_netdev",    "relatime",   "norelatime",
-	"strictatime", "nostrictatime", "lazytime", "nolazytime", "diratime",   "nodiratime",
-	"iversion",    "noiversion",    "mand",     "nomand",     "symfollow",  "nosymfollow",
-	"silent",      "loud",          "",         "default_permissions", NULL,
+	"defaults",    "auto",          "noauto",    "user",
+	"nouser",      "users",         "owner",     "group",
+	"nofail",      "_netdev",       "relatime",  "norelatime",
+	"strictatime", "nostrictatime", "lazytime",  "nolazytime",
+	"diratime",    "nodiratime",    "iversion",  "noiversion",
+	"mand",        "nomand",        "symfollow", "nosymfollow",
+	"silent",      "loud",          "",          "default_permissions",
+	NULL,
 };
 
 static const char *const ignored_prefixes[] = {"x-", "X-", "user=", "comment=", NULL};

@@ -17,7 +17,7 @@ struct pyowner {
 	PyObject *name;                    /* str or bytes, as the caller wrote it; owned */
 	int readonly;
 	atomic_bool publishing; /* by a thread, which is the only one meanwhile */
-	PyObject *weakrefs; /* Python's own list of them, or NULL */
+	PyObject *weakrefs;     /* Python's own list of them, or NULL */
 };
 
 /* The type. A new reference. */
