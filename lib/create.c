@@ -59,8 +59,11 @@ static int describe(const struct sharr_spec *spec, struct format_meta *ret_meta,
 		return -EINVAL;
 	if (spec->order && spec->order != 'C' && spec->order != 'F')
 		return -EINVAL;
-	if (spec->dtype_name && strlen(spec->dtype_name) >= sizeof(ret_meta->dtype_name))
-		return -EINVAL;
+	if (spec->dtype_name && !format_is_dtype_name(spec->dtype_name, strlen(spec->dtype_name)))
+		return error_set(-EINVAL,
+				 "the name of a dtype is like 'ml_dtypes.bfloat16', of letters, "
+				 "digits, '_' and '.', and has at most %d bytes",
+				 FORMAT_DTYPE_NAME_MAX - 1);
 	r = format_describe(spec->dtype, strlen(spec->dtype),
 			    (char)(spec->order ? spec->order : 'C'), spec->ndim, spec->shape,
 			    ret_meta);

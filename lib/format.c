@@ -111,6 +111,30 @@ static void take_npy(struct format_meta *meta, const struct npy_header *npy)
 	meta->descr_bytes = npy->descr_bytes;
 }
 
+bool format_is_dtype_name(const char *name, size_t bytes)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.";
+
+	if (bytes >= FORMAT_DTYPE_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < bytes; i++)
+		if (!memchr(letters, name[i], sizeof(letters) - 1))
+			return false;
+	return true;
+}
+
+/* What is no name counts as none: the array is void then, and nobody has to print it. */
+static void take_dtype_name(struct format_meta *meta, const char *name)
+{
+	size_t bytes = strnlen(name, FORMAT_DTYPE_NAME_MAX);
+
+	if (!format_is_dtype_name(name, bytes))
+		bytes = 0;
+	memcpy(meta->dtype_name, name, bytes);
+	meta->dtype_name[bytes] = '\0';
+}
+
 static void take_extension(struct format_meta *meta, const unsigned char *extension)
 {
 	meta->flags = bytes_get32(extension + EXTENSION_FLAGS);
@@ -121,8 +145,7 @@ static void take_extension(struct format_meta *meta, const unsigned char *extens
 	meta->origin.pid = bytes_get32(extension + EXTENSION_PID);
 	meta->origin.uid = bytes_get32(extension + EXTENSION_UID);
 	memcpy(meta->origin.boot_id, extension + EXTENSION_BOOT_ID, sizeof(meta->origin.boot_id));
-	memcpy(meta->dtype_name, extension + EXTENSION_DTYPE_NAME, sizeof(meta->dtype_name));
-	meta->dtype_name[sizeof(meta->dtype_name) - 1] = '\0';
+	take_dtype_name(meta, (const char *)extension + EXTENSION_DTYPE_NAME);
 	meta->foreign = false;
 }
 

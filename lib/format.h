@@ -56,7 +56,8 @@ struct format_meta {
 	size_t descr_bytes;
 	const unsigned char *attrs; /* encoded user attributes, attrs_bytes long */
 	size_t attrs_bytes;
-	char dtype_name[FORMAT_DTYPE_NAME_MAX]; /* of an extension dtype, or "" */
+	char dtype_name
+		[FORMAT_DTYPE_NAME_MAX]; /* of an extension dtype, or ""; fit to be printed */
 	struct origin origin;
 	char type_string[48]; /* what descr points to if it is no list of an npy header */
 	void *heap;           /* owned: a tail above a page */
@@ -124,6 +125,9 @@ int format_describe(const char *descr, size_t descr_bytes, char order, int ndim,
  * (which stay where `meta` has them) and, if their dtypes are the same, the dtype's name.
  */
 void format_inherit(struct format_meta *heir, const struct format_meta *meta);
+
+/* May an extension dtype be called so? Letters, digits, _ and dots, as Python's names are; "" too. */
+bool format_is_dtype_name(const char *name, size_t bytes);
 
 /* Are the two dtypes spelled the same? */
 bool format_same_dtype(const struct format_meta *a, const struct format_meta *b);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "reinterpret.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,15 +127,9 @@ int reinterpret_shape(const struct format_meta *meta, const char *text, size_t b
 	return change(meta, meta->descr, meta->descr_bytes, meta->order, ndim, shape, ret_changed);
 }
 
-/* Names as Python has them, with dots in between. */
 int reinterpret_check_dtype_name(const char *text, size_t bytes)
 {
-	if (bytes >= FORMAT_DTYPE_NAME_MAX)
-		return -EINVAL;
-	for (size_t i = 0; i < bytes; i++)
-		if (!isalnum((unsigned char)text[i]) && text[i] != '_' && text[i] != '.')
-			return -EINVAL;
-	return 0;
+	return format_is_dtype_name(text, bytes) ? 0 : -EINVAL;
 }
 
 static bool is_void(const struct format_meta *meta)

@@ -120,8 +120,9 @@ struct sharr_spec {
 	int order;     /* 'C' (also 0) or 'F': which index varies fastest, the last or the first */
 	unsigned mode; /* permission bits (up to 0777) that the umask does not touch; 0: 0666 less
 			  the umask */
-	const char *dtype_name; /* NULL, or the name of an extension dtype (at most 63 bytes), for
-				   readers who know it */
+	const char *dtype_name; /* NULL, or the name of an extension dtype for readers who know it,
+				   "ml_dtypes.bfloat16": at most 63 bytes, which are letters, digits,
+				   '_' and '.' */
 	const struct sharr_attr *attrs; /* attr_count user attributes that it has from the start;
 					   may be NULL if that is 0 */
 	size_t attr_count;

@@ -3,6 +3,7 @@
  * The tail parser: the input is the end of a file. What it takes for an array has to fit that file, and has to come back the
  * same after composing it anew. The first byte says how much longer the file is than what is seen of it.
  */
+#include <ctype.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,6 +21,17 @@ static void check_same(const struct format_meta *a, const struct format_meta *b)
 	REQUIRE(memcmp(a->descr, b->descr, a->descr_bytes) == 0);
 	REQUIRE(a->attrs_bytes == b->attrs_bytes);
 	REQUIRE(strcmp(a->dtype_name, b->dtype_name) == 0);
+}
+
+/* Whoever reads it prints it, and hands it to Python. */
+static void check_name(const struct format_meta *meta)
+{
+	size_t bytes = strnlen(meta->dtype_name, sizeof(meta->dtype_name));
+
+	REQUIRE(bytes < sizeof(meta->dtype_name));
+	for (size_t i = 0; i < bytes; i++)
+		REQUIRE((unsigned char)meta->dtype_name[i] < 0x80 &&
+			(isalnum(meta->dtype_name[i]) || strchr("_.", meta->dtype_name[i])));
 }
 
 /* A stand-in for the data: what a composed tail is parsed behind. */
@@ -66,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (format_parse(data + 1, size - 1, file_bytes, &meta) < 0)
 		return 0;
 	REQUIRE(meta.nbytes <= file_bytes && format_map_bytes(&meta) <= file_bytes);
+	check_name(&meta);
 	REQUIRE(meta.itemsize > 0 && meta.ndim >= 0 && meta.ndim <= FORMAT_NDIM_MAX);
 	if (format_npy_text(&meta, &text) == 0) {
 		REQUIRE(strlen(text) > meta.descr_bytes);

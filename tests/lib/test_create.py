@@ -335,6 +335,11 @@ def test_sticky_store_keeps_others_from_replacing_and_deleting(c, other):
         ({"order": chr(ord("C") + 256)}, EINVAL),
         ({"dtype_name": b"n" * 64}, EINVAL),
         ({"dtype_name": b"n" * 63}, 0),
+        ({"dtype_name": b"\xff"}, EINVAL),
+        ({"dtype_name": "bflöat16".encode()}, EINVAL),
+        ({"dtype_name": b"a b"}, EINVAL),
+        ({"dtype_name": b"a\n"}, EINVAL),
+        ({"dtype_name": b""}, 0),
     ],
     ids=lambda value: str(value)[:60],
 )

@@ -8,6 +8,7 @@ import io
 import itertools
 import mmap
 import os
+import re
 import stat
 import struct
 from math import prod
@@ -99,6 +100,11 @@ def read_trailer(end, size, count):
     return SimpleNamespace(nbytes=nbytes, typenum=typenum, itemsize=itemsize, lengths=lengths)
 
 
+def read_dtype_name(field):
+    name, end, _ = field.partition(b"\0")
+    return name if end and re.fullmatch(rb"[A-Za-z0-9_.]*", name) else b""
+
+
 def read_attributes(block):
     found = {}
     while len(block) >= 6:
@@ -136,7 +142,7 @@ def read_tail(fd, size, end):
         pid=pid,
         uid=uid,
         boot_id=extension[64:80],
-        dtype_name=extension[80:144].split(b"\0")[0],
+        dtype_name=read_dtype_name(extension[80:144]),
         rest=extension[144:],
         attributes=read_attributes(end[h : h + u]),
         tail_offset=size - t,
@@ -228,12 +234,12 @@ def test_data_are_those_of_a_live_array(c, store):
 
 
 def test_what_the_extension_says(c, store):
-    c.create("x", dtype="|V2", dtype_name=b"bfloat16")
+    c.create("x", dtype="|V2", dtype_name=b"ml_dtypes.bfloat16")
     meta = Reader(store / "x").meta
     start_ticks = Path("/proc/self/stat").read_text().rsplit(")")[-1].split()[19]
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
     assert meta.flags == 0
-    assert meta.dtype_name == b"bfloat16"
+    assert meta.dtype_name == b"ml_dtypes.bfloat16"
     assert meta.created_ns == c.stat("x").created_ns
     assert meta.start_ticks == int(start_ticks)
     assert meta.pidns == os.stat("/proc/self/ns/pid").st_ino
@@ -353,12 +359,13 @@ def test_library_and_document_agree_on_what_is_an_array(c, store):
         (store / "x").write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
         try:
             meta = Reader(store / "x").meta
-            read = (meta.shape, meta.order, meta.nbytes, meta.created_ns is None)
+            name = meta.dtype_name if meta.created_ns is not None else b""
+            read = (meta.shape, meta.order, meta.nbytes, meta.created_ns is None, name.decode())
         except NoArray:
             read = None
         try:
             info = c.stat("x")
-            told = (info.shape, info.order, info.nbytes, bool(info.foreign))
+            told = (info.shape, info.order, info.nbytes, bool(info.foreign), info.dtype_name)
         except OSError:
             told = None
         if read != told:
