@@ -9,6 +9,7 @@
 #include "array.h"
 #include "attrs.h"
 #include "cleanup.h"
+#include "create.h"
 #include "ephemeral.h"
 #include "error.h"
 #include "huge.h"
@@ -274,6 +275,41 @@ int sharr_create(const char *name, const struct sharr_spec *spec, unsigned flags
 	}
 	*ret_array = array;
 	return 0;
+}
+
+static bool is_leftover(const struct name *name)
+{
+	struct opened opened;
+	bool leftover;
+
+	if (open_array_at(name->at, name->path, O_RDONLY, name->in_mount, &opened) < 0)
+		return false;
+	leftover = ephemeral_is(&opened) && !ephemeral_is_held(opened.fd);
+	opened_deinit(&opened);
+	return leftover;
+}
+
+int create_explain_taken(const char *name, unsigned flags)
+{
+	CLEANUP_NAME struct name place;
+	struct stat st;
+
+	error_clear();
+	if (name_init(name, flags, &place) < 0)
+		return -EEXIST;
+	if (fstatat(place.at, place.path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT && mount_has(&place) > 0
+			       ? error_set(-EEXIST, "the store behind the mount has a file of that "
+						    "name that is no array, which the mount hides")
+			       : -EEXIST;
+	if (S_ISLNK(st.st_mode))
+		return error_set(-EEXIST, "a symlink that leads nowhere has that name");
+	if (is_leftover(&place))
+		return error_set(-EEXIST,
+				 "an ephemeral array of uid %u that nobody holds any more has that "
+				 "name, and this process (uid %u) may not delete it",
+				 st.st_uid, geteuid());
+	return -EEXIST; /* it comes and goes all the time */
 }
 
 int sharr_put(const char *name, const struct sharr_spec *spec, const void *data, unsigned flags)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "create.h"
 #include "pyargs.h"
 #include "pyarray.h"
 #include "pyattrs.h"
@@ -12,6 +13,9 @@
 #include "pyname.h"
 #include "pyowner.h"
 #include "pyshape.h"
+
+/* So often a name that was taken may be free again by the time that it is attached. */
+enum { EXIST_OK_ROUNDS = 50 };
 
 /* What is asked for, ready for libsharr. */
 struct request {
@@ -207,6 +211,11 @@ static void raise_mismatch(const struct request *request, const struct sharr_inf
 	Py_XDECREF(is);
 }
 
+static unsigned via_of(const struct request *request)
+{
+	return request->flags & (SHARR_VIA_SHM | SHARR_VIA_MOUNT);
+}
+
 /* The name is taken: attach what is there if it is what was asked for. Returns NULL with no
  * exception if it is gone again. */
 static PyObject *attach_existing(struct pystate *state, const struct request *request)
@@ -214,8 +223,7 @@ static PyObject *attach_existing(struct pystate *state, const struct request *re
 	struct sharr *array;
 	int r;
 
-	Py_BEGIN_ALLOW_THREADS r = sharr_attach(
-		request->name.text, request->flags & (SHARR_VIA_SHM | SHARR_VIA_MOUNT), &array);
+	Py_BEGIN_ALLOW_THREADS r = sharr_attach(request->name.text, via_of(request), &array);
 	Py_END_ALLOW_THREADS if (r == -ENOENT) return NULL;
 	if (r < 0)
 		return pyerror_raise(state, r, request->name.given);
@@ -246,6 +254,18 @@ static int create_once(struct pystate *state, const struct request *request, boo
 	return PyErr_Occurred() ? -1 : 1;
 }
 
+static PyObject *create_or_attach(struct pystate *state, const struct request *request)
+{
+	PyObject *array = NULL;
+	int r;
+
+	for (int i = 0; i < EXIST_OK_ROUNDS; i++)
+		if (create_once(state, request, true, &array) <= 0 || PyErr_CheckSignals() < 0)
+			return array;
+	Py_BEGIN_ALLOW_THREADS r = create_explain_taken(request->name.text, via_of(request));
+	Py_END_ALLOW_THREADS return pyerror_raise(state, r, request->name.given);
+}
+
 PyObject *pycreate_create(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	static const struct pyargs_spec spec = {"create",
@@ -258,7 +278,7 @@ PyObject *pycreate_create(PyObject *module, PyObject *args, PyObject *kwargs)
 	PyObject *v[PYARGS_MAX], *array = NULL;
 	struct request request;
 	struct wishes wishes;
-	int exist_ok, r;
+	int exist_ok;
 
 	if (pyargs_bind(&spec, args, kwargs, v) < 0 || (exist_ok = pyargs_truth(v[6])) < 0)
 		return NULL;
@@ -277,10 +297,10 @@ PyObject *pycreate_create(PyObject *module, PyObject *args, PyObject *kwargs)
 		return NULL;
 	if (exist_ok && (request.flags & SHARR_REPLACE)) {
 		PyErr_SetString(PyExc_ValueError, "exist_ok and replace exclude each other");
+	} else if (exist_ok) {
+		array = create_or_attach(state, &request);
 	} else {
-		do {
-			r = create_once(state, &request, exist_ok, &array);
-		} while (r > 0 && PyErr_CheckSignals() == 0);
+		create_once(state, &request, false, &array);
 	}
 	request_deinit(&request);
 	return array;

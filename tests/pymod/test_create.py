@@ -115,6 +115,54 @@ def test_exist_ok_does_not_mind_an_order_that_means_nothing(sa, shape):
     assert sa.create("x", shape, order="F", exist_ok=True).shape == shape
 
 
+@pytest.fixture
+def existing(python):
+    """existing(name): create() there with exist_ok=True, by a process that has 20 seconds."""
+
+    def create(name, uid=None, via=None, **environment):
+        code = "sa.create(name, 3, exist_ok=True, via=via).tolist()"
+        return python(uid, **environment).run(code, timeout=20, name=name, via=via)
+
+    return create
+
+
+@pytest.mark.fuse
+def test_exist_ok_of_what_a_mount_hides(sa, store, mount, existing):
+    (store / "x").write_bytes(b"no array")
+    with pytest.raises(FileExistsError, match="no array, which the mount hides") as error:
+        existing("x", via="mount", SHARR_MOUNT=str(mount()))
+    assert (error.value.errno, error.value.filename) == (17, "x")
+    assert (store / "x").read_bytes() == b"no array"
+
+
+def test_exist_ok_of_a_symlink_that_leads_nowhere(existing, area):
+    (area / "x").symlink_to("nothing")
+    with pytest.raises(FileExistsError, match="symlink that leads nowhere"):
+        existing(f"file://{area}/x")
+    assert not (area / "nothing").exists()
+
+
+@pytest.mark.root
+def test_exist_ok_of_a_leftover_that_is_somebody_elses(sa, store, python, existing):
+    owner = python()
+    owner.run("a = sa.create('x', 3, ephemeral=True, mode=0o666)")
+    owner.kill()
+    with pytest.raises(FileExistsError, match="uid 0 that nobody holds.*uid 65534"):
+        existing("x", uid=65534)
+    assert existing("x") == [0, 0, 0]
+
+
+def test_exist_ok_of_what_comes_and_goes(sa, python):
+    other = python()
+    other.start(
+        "for _ in range(1000):\n"
+        "    sa.put('x', np.zeros(3), replace=True); sa.delete('x', missing_ok=True)"
+    )
+    while other.is_waiting(0):
+        assert sa.create("x", 3, exist_ok=True).shape == (3,)
+    other.result()
+
+
 def test_exist_ok_attaches_an_array_of_the_original(sa, old):
     old.run("sa.create('x', (2, 3))[:] = 5")
     assert sa.create("x", (2, 3), exist_ok=True).tolist() == [[5] * 3] * 2
