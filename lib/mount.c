@@ -65,7 +65,10 @@ static size_t end_of_tail(const unsigned char *block, size_t bytes, uint64_t sta
 	return end <= bytes ? end : 0;
 }
 
-/* A newer tail would be the next thing in the file, where the kernel has zeros behind its end. */
+/*
+ * A newer tail would be the next thing in the file, where the kernel has zeros behind its end. Before
+ * one goes to another page the hint is taken back (rewrite.c).
+ */
 static bool is_newest(const unsigned char *block, size_t bytes, size_t end)
 {
 	static const unsigned char nothing[FORMAT_ALIGN];

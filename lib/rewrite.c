@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "space.h"
+#include "whole.h"
 
 enum {
 	KEPT_BYTES = 65536, /* of old tails: for readers that have asked for the file's size and not
@@ -84,6 +85,39 @@ static void drop_old_tails(int fd, uint64_t block_end, uint64_t tail_offset)
 			  (off_t)(end - start));
 }
 
+static int write_hint(int fd, uint64_t block_offset, uint64_t tail_offset)
+{
+	unsigned char hint[8];
+
+	bytes_put64(hint, tail_offset);
+	return whole_pwrite(fd, hint, sizeof(hint), block_offset + FORMAT_BLOCK_HINT);
+}
+
+/*
+ * Who reads from a map follows the hint, and sees that a newer tail is there by what comes next to
+ * the old one in its page (mount.c). A tail in another page he would miss for as long as the hint
+ * is not mended, which is for ever if this process is killed before it is: so there is none
+ * meanwhile, and he asks. *ret_hint: what it was, 0 if it stays.
+ */
+static int take_back_hint(int fd, const struct format_meta *meta, uint64_t file_bytes,
+			  uint64_t tail_offset, uint64_t *ret_hint)
+{
+	uint64_t block_offset = format_block_offset(meta->nbytes);
+	unsigned char hint[8];
+	int r;
+
+	*ret_hint = 0;
+	if (meta->foreign ||
+	    (file_bytes - 1) / FORMAT_PAGE_BYTES == tail_offset / FORMAT_PAGE_BYTES)
+		return 0;
+	r = whole_pread(fd, hint, sizeof(hint), block_offset + FORMAT_BLOCK_HINT);
+	if (r == 0)
+		r = write_hint(fd, block_offset, 0);
+	if (r == 0)
+		*ret_hint = bytes_get64(hint);
+	return r;
+}
+
 /*
  * The new tail counts already, so that nothing here is an error. The fixed block stays as it is,
  * but for the hint. SharedArray's own arrays have none: there the trailer that no one looks for any
@@ -93,17 +127,35 @@ static void drop_old_tails(int fd, uint64_t block_end, uint64_t tail_offset)
 static void write_block(int fd, const struct format_meta *meta, const unsigned char *composed,
 			uint64_t tail_offset)
 {
-	unsigned char block[FORMAT_ALIGN + FORMAT_BLOCK_BYTES] = {0},
-					   *hint = block + FORMAT_BLOCK_HINT;
+	unsigned char block[FORMAT_ALIGN + FORMAT_BLOCK_BYTES] = {0};
 	uint64_t block_offset = format_block_offset(meta->nbytes);
 	size_t gap = (size_t)(block_offset - meta->nbytes);
 
 	if (meta->foreign) {
 		memcpy(block + gap, composed, FORMAT_BLOCK_BYTES);
-		pwrite(fd, block, gap + FORMAT_BLOCK_BYTES, (off_t)meta->nbytes);
+		bytes_put64(block + gap + FORMAT_BLOCK_HINT, tail_offset);
+		whole_pwrite(fd, block, gap + FORMAT_BLOCK_BYTES, meta->nbytes);
+	} else {
+		write_hint(fd, block_offset, tail_offset);
 	}
-	bytes_put64(hint, tail_offset);
-	pwrite(fd, hint, 8, (off_t)(block_offset + FORMAT_BLOCK_HINT));
+}
+
+/* By one write. A file that ends there again if it came to nothing. */
+static int write_tail(int fd, const unsigned char *tail, size_t bytes, uint64_t offset,
+		      uint64_t file_bytes)
+{
+	ssize_t n;
+
+	do
+		n = pwrite(fd, tail, bytes, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == bytes)
+		return 0;
+	ftruncate(fd,
+		  (off_t)file_bytes); /* no one has taken that end for a tail: it has no trailer */
+	return -ENOSPC;
 }
 
 static int append(int fd, const struct stat *st, const struct format_meta *meta,
@@ -111,9 +163,8 @@ static int append(int fd, const struct stat *st, const struct format_meta *meta,
 {
 	CLEANUP_FREE unsigned char *composed = NULL;
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};
-	uint64_t block_offset = format_block_offset(changed->nbytes), tail_offset;
+	uint64_t block_offset = format_block_offset(changed->nbytes), tail_offset, hint;
 	size_t count, tail_bytes;
-	ssize_t n;
 	int r = format_compose(changed, &composed, &count);
 
 	if (r < 0)
@@ -124,18 +175,16 @@ static int append(int fd, const struct stat *st, const struct format_meta *meta,
 	tail_offset =
 		place_tail((uint64_t)st->st_size, block_offset + FORMAT_BLOCK_BYTES, tail_bytes);
 	r = space_check(fd, tail_offset + tail_bytes, false, "");
+	if (r == 0)
+		r = take_back_hint(fd, meta, (uint64_t)st->st_size, tail_offset, &hint);
 	if (r < 0)
 		return r;
-	do
-		n = pwrite(fd, composed + FORMAT_BLOCK_BYTES, tail_bytes, (off_t)tail_offset);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n != tail_bytes) {
-		ftruncate(
-			fd,
-			st->st_size); /* no one has taken that end for a tail: it has no trailer */
-		return -ENOSPC;
+	r = write_tail(fd, composed + FORMAT_BLOCK_BYTES, tail_bytes, tail_offset,
+		       (uint64_t)st->st_size);
+	if (r < 0) {
+		if (hint)
+			write_hint(fd, block_offset, hint);
+		return r;
 	}
 	write_block(fd, meta, composed, tail_offset);
 	drop_old_tails(fd, block_offset + FORMAT_BLOCK_BYTES, tail_offset);

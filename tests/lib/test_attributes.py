@@ -153,7 +153,9 @@ def test_full_store_changes_nothing(c, store, monkeypatch):
     with refused(ENOSPC):
         for i in range(40):  # until it needs another page
             last = str(i).encode()
+            before = (small / "x").read_bytes()
             c.set_attrs("x", {"a": last})
+    assert (small / "x").read_bytes() == before
     assert c.attrs("x") == {"a": str(int(last) - 1).encode()} or last == b"0"
     assert c.attach("x").info.shape == (3,)
 

@@ -4,13 +4,33 @@
 from __future__ import annotations
 
 import os
+import signal
+import struct
 import subprocess
-from errno import E2BIG, EACCES, EBADMSG, EINVAL, ENODATA, ENOENT, ENOSPC, EPERM, ERANGE
+import sys
+from errno import (
+    E2BIG,
+    EACCES,
+    EBADMSG,
+    EINVAL,
+    ENODATA,
+    ENOENT,
+    ENOSPC,
+    EPERM,
+    ERANGE,
+)
+from pathlib import Path
 
 import pytest
-from lib.clib import READONLY, refused
+from lib.clib import READONLY, REPLACE, refused
 from lib.conftest import NOBODY
+from support.build import BUILD
 from support.unchanged import Unchanged
+
+DTYPE = "user.sharr.dtype"
+VIA_SHM, VIA_MOUNT = 0x10, 0x20
+KILLER = [sys.executable, "-S", "-E", Path(__file__).parents[1] / "support" / "killer.py"]
+REWRITING = BUILD / "tests" / "lib" / "rewriting"
 
 ATTRS = {"units": b"m/s", "axes": b"x,y", "empty": b"", "raw": bytes(range(256))}
 
@@ -327,3 +347,59 @@ def test_more_than_a_changed_tail_holds_stays_as_it_is(c, store):
         c.set_attrs("x", {"b": b"1"})
     c.set_attrs("x", {"a": b"short", "b": b"1"})
     assert c.attrs("x") == {"a": b"short", "b": b"1"}
+
+
+# Killed in the middle
+
+
+def rewrite_killed(path, dtype, fatal):
+    """Gives it that dtype by a process that is killed at that system call; whether it was done."""
+    how = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with (
+        subprocess.Popen([REWRITING, path, dtype], **how) as writer,
+        subprocess.Popen([*KILLER, str(writer.pid), str(fatal)], **how) as killer,
+    ):
+        assert killer.stdout.readline() == b"ready\n"
+        writer.communicate(b"!")
+        killer.communicate()
+    assert writer.returncode in (0, -signal.SIGKILL)
+    return writer.returncode == 0
+
+
+def told(c, mounted):
+    """By attaching it directly, through the mount, and by the attribute."""
+    ways = [c.attach("x", READONLY | way) for way in (VIA_SHM, VIA_MOUNT)]
+    found = [array.info.dtype for array in ways]
+    c.detach_all()
+    return [*found, os.getxattr(mounted / "x", DTYPE).decode()]
+
+
+def fresh(c, path, which):
+    """Of dtype <f4 or <i4, and by where the next tail comes to lie; that dtype and the other."""
+    if which == "in place of a trailer":
+        head = struct.pack("<16sQiii", b"[SharedArray]", 4000, 11, 4, 1)
+        path.write_bytes(bytes(4000) + head + struct.pack("<64q", 1000, *[0] * 63))
+        return "<f4", "<i4"
+    c.create("x", REPLACE, dtype="<f4", shape=(1024,)).detach()
+    if which == "in the same page":
+        return "<f4", "<i4"
+    for dtype in ("<i4", "<f4", "<i4"):  # a fifth tail crosses into the next
+        assert rewrite_killed(path, dtype, 0)
+    return "<i4", "<f4"
+
+
+@pytest.mark.passthrough
+@pytest.mark.parametrize("which", ["in the same page", "in the next page", "in place of a trailer"])
+def test_killed_at_each_call_of_a_rewrite(c, store, mounted, monkeypatch, which):
+    """All who look then agree on what it is."""
+    monkeypatch.setenv("SHARR_MOUNT", str(mounted))
+    outcomes = []
+    done = False
+    while not done:
+        old, new = fresh(c, store / "x", which)
+        done = rewrite_killed(store / "x", new, len(outcomes) + 1)
+        found = told(c, mounted)
+        assert found == [new] * 3 or (found == [old] * 3 and not done), len(outcomes) + 1
+        outcomes.append(found[0])
+    assert outcomes == sorted(outcomes, key=[old, new].index)
+    assert {old, new} == set(outcomes)
