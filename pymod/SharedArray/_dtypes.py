@@ -8,6 +8,7 @@ packages listed here are imported.
 
 import ast
 import sys
+from types import ModuleType
 
 import numpy
 
@@ -19,19 +20,29 @@ _PACKAGES = frozenset(["ml_dtypes"])
 _USER_DTYPES = 256
 
 
-def _named(name):
-    """The dtype of that name, such as "ml_dtypes.bfloat16", or None."""
+def _scalar_type(name):
+    """What the program has under that name, looked up without running anything of it: a module
+    may have a __getattr__ of its own, and a lazy one is loaded by any look at it."""
     module_name, _, scalar_name = name.rpartition(".")
+    if module_name in _PACKAGES:
+        __import__(module_name)
     module = sys.modules.get(module_name)
-    if module is None and module_name in _PACKAGES:
-        try:
-            module = __import__(module_name)
-        except ImportError:
-            return None
-    scalar = getattr(module, scalar_name, None)
-    if not (isinstance(scalar, type) and issubclass(scalar, numpy.generic)):
+    if not issubclass(type(module), ModuleType):
         return None
-    dtype = numpy.dtype(scalar)
+    return ModuleType.__getattribute__(module, "__dict__").get(scalar_name)
+
+
+def _named(name):
+    """The dtype of that name, such as "ml_dtypes.bfloat16", or None, whatever goes wrong."""
+    try:
+        scalar = _scalar_type(name)
+        if not (issubclass(type(scalar), type) and issubclass(scalar, numpy.generic)):
+            return None
+        dtype = numpy.dtype(scalar)
+    except MemoryError:
+        raise
+    except Exception:  # as a package says that does not fit this numpy, or warns
+        return None
     return dtype if dtype.num >= _USER_DTYPES else None
 
 

@@ -6,6 +6,8 @@ What Hypothesis draws is in test_dtype_properties.py.
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from support.dtypes import tree
@@ -145,6 +147,53 @@ def test_name_in_a_file_imports_nothing_unknown(sa, store, area, ml_dtypes, pyth
     other.run("sys.path.insert(0, folder)", folder=str(area))
     assert other.run("sa.attach('x').dtype.str") == "|V2"
     assert other.run("'evil_mod_' in sys.modules") is False
+
+
+@pytest.fixture
+def naming(sa, store):
+    """naming("module.name"): a file x whose dtype is said to be that."""
+
+    def make(name):
+        sa.create("x", 3, "V2")
+        with open(store / "x", "r+b") as file:
+            file.seek(os.stat(store / "x").st_size - 804 + 80)
+            file.write(name.encode().ljust(64, b"\0"))
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["numpy.testing", "numpy.f2py", "numpy.typing.bfloat16"])
+def test_name_in_a_file_imports_nothing_of_a_package_that_is_there(naming, python, name):
+    naming(name)
+    other = python()
+    before = other.run("sorted(sys.modules)")
+    assert other.run("sa.list()[0].dtype, sa.attach('x').dtype.str") == ("numpy.void", "|V2")
+    assert other.run("sorted(sys.modules)") == before
+
+
+def test_name_in_a_file_runs_nothing_of_a_module(naming, python):
+    naming("odd.name")
+    other = python()
+    other.run(
+        "import types\n"
+        "class Odd(types.ModuleType):\n"
+        "    def __getattribute__(self, name): ran.append(name); raise SystemError(name)\n"
+        "ran = []\n"
+        "sys.modules['odd'] = Odd('odd')"
+    )
+    assert other.run("sa.list()[0].dtype, sa.attach('x').dtype.str") == ("numpy.void", "|V2")
+    assert other.run("ran") == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["raise AttributeError('numpy')", "import warnings; warnings.warn('old')"]
+)
+def test_extension_package_that_fails_is_none(naming, python, area, fault):
+    naming("ml_dtypes.bfloat16")
+    (area / "ml_dtypes.py").write_text(fault)
+    other = python(PYTHONWARNINGS="error::UserWarning")
+    other.run("sys.path.insert(0, folder)", folder=str(area))
+    assert other.run("sa.list()[0].dtype, sa.attach('x').dtype.str") == ("numpy.void", "|V2")
 
 
 def test_class_that_changes_its_dtype_is_asked_each_time(sa):
