@@ -33,19 +33,17 @@ bool ephemeral_is_held(int fd)
 }
 
 /*
- * Unlink it if nobody holds it and the name is still its. Silently: what can't be done now is left
- * to the next who comes.
+ * Unlink the file that fd is of if nobody holds it and the name is still its. It is opened anew
+ * for writing, which the lock needs, by the descriptor: under its name may be by now what is not
+ * to be opened at all. Silently: what can't be done now is left to the next who comes.
  */
-static void bury(int at, const char *path, const struct stat *st)
+static void bury(int at, const char *path, int fd, const struct stat *st)
 {
-	CLEANUP_FD int fd = openat(at, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	CLEANUP_FD int own = open_again(fd, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct flock lock = byte_lock(F_WRLCK);
-	struct stat opened, named;
+	struct stat named;
 
-	if (fd < 0 || fstat(fd, &opened) < 0 || opened.st_ino != st->st_ino ||
-	    opened.st_dev != st->st_dev)
-		return;
-	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+	if (own < 0 || fcntl(own, F_OFD_SETLK, &lock) < 0)
 		return;
 	if (fstatat(at, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st->st_ino &&
 	    named.st_dev == st->st_dev)
@@ -71,7 +69,7 @@ bool ephemeral_is_leftover(int at, const char *path, const struct opened *opened
 {
 	if (!ephemeral_is(opened) || ephemeral_is_held(opened->fd))
 		return false;
-	bury(at, path, &opened->st);
+	bury(at, path, opened->fd, &opened->st);
 	return true;
 }
 
@@ -107,7 +105,7 @@ bool ephemeral_clear(const struct name *name)
 	struct stat st;
 	bool cleared;
 
-	if (open_array_at(name->at, name->path, O_RDONLY, name->in_mount, &opened) < 0)
+	if (open_array_warily(name->at, name->path, O_RDONLY, name->in_mount, &opened) < 0)
 		return false;
 	cleared = ephemeral_is_leftover(name->at, name->path, &opened) &&
 		  (fstatat(name->at, name->path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -119,7 +117,13 @@ bool ephemeral_clear(const struct name *name)
 void ephemeral_release(const char *name, const struct stat *st)
 {
 	CLEANUP_NAME struct name place;
+	CLEANUP_FD int fd = -1;
+	struct stat found;
 
-	if (name_init(name, SHARR_VIA_SHM, &place) == 0)
-		bury(place.at, place.path, st);
+	if (name_init(name, SHARR_VIA_SHM, &place) < 0)
+		return;
+	fd = openat(place.at, place.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &found) == 0 && found.st_ino == st->st_ino &&
+	    found.st_dev == st->st_dev)
+		bury(place.at, place.path, fd, st);
 }

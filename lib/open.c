@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #include "mount.h"
 
 enum { OPEN_TRIES = 10000 };
+
+#define OPEN_FLAGS (O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
 /*
  * What open says of a symlink, a directory, a socket or a device without a driver: it is there, and
@@ -136,15 +139,22 @@ static int open_now(int dir, const char *path, int flags)
 	return fd;
 }
 
-static int open_file(int dir, const char *path, int flags, enum where where, bool to_map,
-		     struct opened *opened)
+int open_again(int fd, int flags)
+{
+	char path[32];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open_now(AT_FDCWD, path, flags);
+	return again < 0 ? -errno : again;
+}
+
+/* What it has opened, as an array if it is one. */
+static int take(struct opened *opened, int flags, enum where where, bool to_map)
 {
 	int r;
 
 	opened->map = NULL;
-	opened->fd = open_now(dir, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (opened->fd < 0)
-		return open_error(errno);
 	r = look(opened->fd, where, &opened->st);
 	if (r == 0 && !S_ISREG(opened->st.st_mode))
 		r = -EBADMSG;
@@ -155,6 +165,13 @@ static int open_file(int dir, const char *path, int flags, enum where where, boo
 	if (r < 0)
 		cleanup_fd(&opened->fd);
 	return r;
+}
+
+static int open_file(int dir, const char *path, int flags, enum where where, bool to_map,
+		     struct opened *opened)
+{
+	opened->fd = open_now(dir, path, flags | OPEN_FLAGS);
+	return opened->fd < 0 ? open_error(errno) : take(opened, flags, where, to_map);
 }
 
 static int open_named(struct name *name, int access, bool to_map, struct opened *ret_opened)
@@ -184,6 +201,23 @@ int open_array_at(int dir, const char *entry, int access, bool in_mount, struct 
 {
 	return open_file(dir, entry, access | O_NOFOLLOW, in_mount ? IN_MOUNT : IN_STORE, false,
 			 ret_opened);
+}
+
+int open_array_warily(int dir, const char *entry, int access, bool in_mount,
+		      struct opened *ret_opened)
+{
+	CLEANUP_FD int path_fd = open_now(dir, entry, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (path_fd < 0)
+		return -errno;
+	if (fstat(path_fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	ret_opened->fd = open_again(path_fd, access | OPEN_FLAGS);
+	return ret_opened->fd < 0 ? ret_opened->fd
+				  : take(ret_opened, access, in_mount ? IN_MOUNT : IN_STORE, false);
 }
 
 bool open_is_fatal(int r)

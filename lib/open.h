@@ -35,6 +35,19 @@ int open_array_to_map(struct name *name, int access, struct opened *ret_opened);
 /* The same for an entry of an open directory. */
 int open_array_at(int dir, const char *entry, int access, bool in_mount, struct opened *ret_opened);
 
+/*
+ * The same for who has rights that others lack: what may have been put there is not opened for data
+ * before it is known to be a regular file.
+ */
+int open_array_warily(int dir, const char *entry, int access, bool in_mount,
+		      struct opened *ret_opened);
+
+/*
+ * Open anew what a descriptor, O_PATH or not, is of: the very file, whatever has its name by now. A
+ * new descriptor, or a negative errno: -ENOENT without /proc.
+ */
+int open_again(int fd, int flags);
+
 void opened_deinit(struct opened *opened);
 
 /*

@@ -179,7 +179,7 @@ static void forget_hidden(struct staging *staging)
 static int check_replaceable(const struct name *name)
 {
 	struct opened opened;
-	int r = open_array_at(name->at, name->path, O_RDONLY, name->in_mount, &opened);
+	int r = open_array_warily(name->at, name->path, O_RDONLY, name->in_mount, &opened);
 
 	if (r == -ENOENT)
 		return -EAGAIN; /* deleted meanwhile: the name may be free now */

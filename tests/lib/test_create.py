@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
 import resource
+import struct
 import subprocess
 from errno import E2BIG, EACCES, EEXIST, EFBIG, EINVAL, EMFILE, ENOSPC, ENOTSUP, EOVERFLOW, EROFS
 
@@ -90,6 +92,39 @@ def test_what_is_no_array_is_never_replaced(c, store, kind, flags):
         before.st_size,
     )
     assert store.names() == ["array", "x"]
+
+
+@pytest.fixture
+def opened(store):
+    """opened(): the names of the store that have been opened for data since."""
+    libc = ctypes.CDLL(None)
+    fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    assert libc.inotify_add_watch(fd, os.fsencode(store), 0x20) > 0  # IN_OPEN
+
+    def names():
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            events = os.read(fd, 1 << 16)
+            while events:
+                (length,) = struct.unpack_from("12xI", events)
+                found.append(os.fsdecode(events[16 : 16 + length].rstrip(b"\0")))
+                events = events[16 + length :]
+        return found
+
+    yield names
+    os.close(fd)
+
+
+def test_what_is_to_be_replaced_is_not_opened_before_it_is_known(c, store, opened):
+    """A fifo's writer would find a reader, and a device might wake."""
+    os.mkfifo(store / "x")
+    c.create("y")
+    opened()
+    with pytest.raises(FileExistsError):
+        c.create("x", REPLACE)
+    assert "x" not in opened()
+    c.create("y", REPLACE)
+    assert "y" in opened()
 
 
 def test_replace(c, store):

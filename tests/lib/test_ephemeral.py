@@ -9,6 +9,7 @@ import shutil
 import pytest
 from lib.clib import EPHEMERAL, REPLACE
 from lib.conftest import NOBODY
+from support.tracing import traced
 from support.wait import wait_for
 
 
@@ -52,6 +53,23 @@ def test_whoever_meets_a_leftover_removes_it(c, store, other, look):
         with pytest.raises(FileNotFoundError):
             getattr(c, look)("x")
     assert store.names() == []
+
+
+@pytest.mark.fuse
+@pytest.mark.linux_only
+def test_daemon_opens_no_name_for_data(store, other, mount, area):
+    """Somebody may have put anything there between two looks."""
+    mounted = mount()
+    child = other()
+    child.run("a = c.create('x', EPHEMERAL)")
+    with traced(mounted, area / "trace", "trace=openat,unlinkat"):
+        child.kill()
+        wait_for(lambda: store.names() == [])
+    calls = (area / "trace").read_text().splitlines()
+    named = [call for call in calls if "openat(" in call and '"x"' in call]
+    assert any("unlinkat" in call for call in calls)
+    assert named
+    assert all("O_PATH" in call for call in named), named
 
 
 def test_another_user_who_may_only_read_removes_nothing_that_is_held(c, store, other):
