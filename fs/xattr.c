@@ -30,6 +30,9 @@
 #define USER "user."
 #define PREFIX USER "sharr."
 
+/* As often as format_read_again looks at a file that grows all the time. */
+enum { TAIL_TRIES = 8 };
+
 /* What an attribute's value may be made of. */
 struct subject {
 	struct fs *fs;
@@ -167,23 +170,54 @@ static int print_flags(FILE *out, const struct subject *subject)
 	return 0;
 }
 
-/* The value of user.sharr.tail: what of the file's end is no data, `most` bytes of it. */
+/*
+ * The value of user.sharr.tail: the file's size, and what of its end is no data, `most` bytes of it.
+ * -EBADMSG: it holds no tail.
+ */
 static int read_tail(int fd, uint64_t file_bytes, uint64_t nbytes, uint64_t most, char **ret_value,
 		     size_t *ret_bytes)
 {
 	uint64_t bytes = most < file_bytes - nbytes ? most : file_bytes - nbytes;
 	CLEANUP_FREE char *value = malloc(MOUNT_TAIL_HEAD_BYTES + bytes);
+	unsigned char *end = (unsigned char *)value + MOUNT_TAIL_HEAD_BYTES;
+	struct format_meta meta;
 	int rc;
 
 	if (!value)
 		return -ENOMEM;
 	bytes_put64((unsigned char *)value, file_bytes);
-	rc = whole_pread(fd, value + MOUNT_TAIL_HEAD_BYTES, bytes, file_bytes - bytes);
-	if (rc < 0) /* -ENODATA: truncated meanwhile */
-		return rc;
+	rc = whole_pread(fd, end, bytes, file_bytes - bytes);
+	if (rc == 0)
+		rc = format_parse(end, bytes, file_bytes, &meta);
+	if (rc < 0)
+		return rc == -ENODATA ? -EBADMSG : rc; /* truncated meanwhile */
+	format_meta_release(&meta);
 	*ret_value = steal_ptr(value);
 	*ret_bytes = MOUNT_TAIL_HEAD_BYTES + bytes;
 	return 0;
+}
+
+/*
+ * What is sent has been parsed, all of it from one read. The end moves when the metadata are
+ * rewritten, and the tail of before may be gone by the time that it is read: then it is looked at
+ * once more, as in format_read_again.
+ */
+static int get_tail(int fd, uint64_t nbytes, uint64_t most, char **ret_value, size_t *ret_bytes)
+{
+	off_t before = -1;
+	struct stat st;
+	int rc = -EBADMSG;
+	int i;
+
+	for (i = 0; rc == -EBADMSG && i < TAIL_TRIES; i++) {
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		if (st.st_size <= before || (uint64_t)st.st_size <= nbytes)
+			return rc;
+		before = st.st_size;
+		rc = read_tail(fd, (uint64_t)st.st_size, nbytes, most, ret_value, ret_bytes);
+	}
+	return rc;
 }
 
 /*
@@ -194,13 +228,13 @@ static int print_tail(FILE *out, const struct subject *subject)
 {
 	CLEANUP_FREE char *value = NULL;
 	size_t bytes;
-	int rc = read_tail(subject->fd, (uint64_t)subject->facts->st.st_size, subject->meta->nbytes,
-			   subject->meta->heap ? FORMAT_TAIL_MAX : FORMAT_PAGE_BYTES, &value,
-			   &bytes);
+	int rc =
+		get_tail(subject->fd, subject->meta->nbytes,
+			 subject->meta->heap ? FORMAT_TAIL_MAX : FORMAT_PAGE_BYTES, &value, &bytes);
 
 	if (rc == 0)
 		fwrite(value, 1, bytes, out);
-	return rc;
+	return rc == -EBADMSG ? -ENODATA : rc;
 }
 
 /*
@@ -211,27 +245,14 @@ static bool get_tail_at_once(struct fs *fs, struct inode *inode, char **ret_valu
 			     size_t *ret_bytes)
 {
 	struct file *file = file_peek(fs, inode);
-	CLEANUP_FREE char *value = NULL;
-	struct format_meta meta;
-	size_t bytes;
-	struct stat st;
 	bool whole;
 
 	if (!file)
 		return false;
-	whole = !draft_is_open(file) && !inode->view && fstat(file->fd, &st) == 0 &&
-		(uint64_t)st.st_size > file->nbytes &&
-		read_tail(file->fd, (uint64_t)st.st_size, file->nbytes, FORMAT_PAGE_BYTES, &value,
-			  &bytes) == 0 &&
-		format_parse((unsigned char *)value + MOUNT_TAIL_HEAD_BYTES,
-			     bytes - MOUNT_TAIL_HEAD_BYTES, (uint64_t)st.st_size, &meta) == 0;
+	whole = !draft_is_open(file) && !inode->view &&
+		get_tail(file->fd, file->nbytes, FORMAT_PAGE_BYTES, ret_value, ret_bytes) == 0;
 	file_release(fs, file);
-	if (!whole)
-		return false;
-	format_meta_release(&meta);
-	*ret_value = steal_ptr(value);
-	*ret_bytes = bytes;
-	return true;
+	return whole;
 }
 
 static int print_user(FILE *out, const struct subject *subject)

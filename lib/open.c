@@ -13,8 +13,9 @@
 #include "linux_calls.h"
 #include "map.h"
 #include "mount.h"
+#include "timespec.h"
 
-enum { OPEN_TRIES = 10000 };
+enum { OPEN_TRIES = 10000, READ_TRIES = 8 };
 
 #define OPEN_FLAGS (O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
@@ -40,6 +41,36 @@ enum where {
 	ANYWHERE, /* a path of the user's, which may lead into a mounted sharrfs */
 };
 
+/*
+ * Through a mount as the kernel knows it: an array's size and kind do not change. The time of the
+ * last access is what it does not know, once an array has been mapped.
+ */
+static int look(int fd, int sync, struct stat *ret_st)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | sync, STATX_BASIC_STATS & ~STATX_ATIME, &stx) < 0)
+		return -errno;
+	*ret_st = (struct stat){
+		.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		.st_mode = stx.stx_mode,
+		.st_ino = stx.stx_ino,
+		.st_nlink = stx.stx_nlink,
+		.st_uid = stx.stx_uid,
+		.st_gid = stx.stx_gid,
+		.st_size = (off_t)stx.stx_size,
+		.st_ctim = {stx.stx_ctime.tv_sec, stx.stx_ctime.tv_nsec},
+	};
+	return 0;
+}
+
+/* Is it another than it was by then, or none that can be looked at? */
+static bool has_changed(struct opened *opened, int64_t ctime_ns)
+{
+	return look(opened->fd, AT_STATX_FORCE_SYNC, &opened->st) < 0 ||
+	       timespec_ns(&opened->st.st_ctim) != ctime_ns;
+}
+
 static int read_through_mount(struct opened *opened)
 {
 	int r = mount_read(opened->fd, &opened->meta);
@@ -54,7 +85,7 @@ static int read_through_mount(struct opened *opened)
  * that is what is wanted, and on any other file it would be there only if one who may write to the
  * file, and so to all of the array, had set it.
  */
-static int read_meta_of(enum where where, struct opened *opened)
+static int read_meta_once(enum where where, struct opened *opened)
 {
 	int r;
 
@@ -71,30 +102,18 @@ static int read_meta_of(enum where where, struct opened *opened)
 	return r;
 }
 
-/*
- * Through a mount as the kernel knows it: an array's size and kind do not change. The time of the
- * last access is what it does not know, once an array has been mapped.
- */
-static int look(int fd, enum where where, struct stat *ret_st)
+/* Through a mount metadata that are rewritten just then may be none for a moment, too. */
+static int read_meta_of(enum where where, struct opened *opened)
 {
-	const int flags = AT_EMPTY_PATH | (where == IN_MOUNT ? AT_STATX_DONT_SYNC : 0);
-	struct statx stx;
+	int tries = READ_TRIES, r;
+	int64_t ctime_ns;
 
-	if (where == IN_STORE)
-		return fstat(fd, ret_st) < 0 ? -errno : 0;
-	if (statx(fd, "", flags, STATX_BASIC_STATS & ~STATX_ATIME, &stx) < 0)
-		return -errno;
-	*ret_st = (struct stat){
-		.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
-		.st_mode = stx.stx_mode,
-		.st_ino = stx.stx_ino,
-		.st_nlink = stx.stx_nlink,
-		.st_uid = stx.stx_uid,
-		.st_gid = stx.stx_gid,
-		.st_size = (off_t)stx.stx_size,
-		.st_ctim = {stx.stx_ctime.tv_sec, stx.stx_ctime.tv_nsec},
-	};
-	return 0;
+	do {
+		ctime_ns = timespec_ns(&opened->st.st_ctim);
+		r = read_meta_once(where, opened);
+	} while (r == -EBADMSG && --tries && mount_is_fuse(opened->fd) &&
+		 has_changed(opened, ctime_ns));
+	return r;
 }
 
 /*
@@ -155,7 +174,10 @@ static int take(struct opened *opened, int flags, enum where where, bool to_map)
 	int r;
 
 	opened->map = NULL;
-	r = look(opened->fd, where, &opened->st);
+	if (where == IN_STORE)
+		r = fstat(opened->fd, &opened->st) < 0 ? -errno : 0;
+	else
+		r = look(opened->fd, where == IN_MOUNT ? AT_STATX_DONT_SYNC : 0, &opened->st);
 	if (r == 0 && !S_ISREG(opened->st.st_mode))
 		r = -EBADMSG;
 	if (r == 0 && to_map && where == IN_MOUNT && read_from_map(opened, flags))

@@ -120,9 +120,10 @@ static int take_back_hint(int fd, const struct format_meta *meta, uint64_t file_
 
 /*
  * The new tail counts already, so that nothing here is an error. The fixed block stays as it is,
- * but for the hint. SharedArray's own arrays have none: there the trailer that no one looks for any
- * more makes room for it, from the end of the data on. Who is killed before this leaves an array
- * without locks.
+ * but for the hint. SharedArray's own arrays have none: it comes where their trailer is, right
+ * behind the data, as A is given by nbytes. A reader who asked for the size before the new tail was
+ * there finds no array then, and asks once more (format_read_again). Who is killed before this
+ * leaves an array without locks.
  */
 static void write_block(int fd, const struct format_meta *meta, const unsigned char *composed,
 			uint64_t tail_offset)

@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from errno import (
     E2BIG,
     EACCES,
@@ -25,7 +26,9 @@ import pytest
 from lib.clib import READONLY, REPLACE, refused
 from lib.conftest import NOBODY
 from support.build import BUILD
+from support.tracing import traced
 from support.unchanged import Unchanged
+from support.wait import wait_for
 
 DTYPE = "user.sharr.dtype"
 VIA_SHM, VIA_MOUNT = 0x10, 0x20
@@ -386,6 +389,54 @@ def fresh(c, path, which):
     for dtype in ("<i4", "<f4", "<i4"):  # a fifth tail crosses into the next
         assert rewrite_killed(path, dtype, 0)
     return "<i4", "<f4"
+
+
+# Rewritten while the daemon reads
+
+
+SLOW = ("trace=pread64", "inject=pread64:delay_enter=150000")
+
+
+def await_reads(trace, count):
+    """Until so many have begun, each of which takes its time."""
+    wait_for(lambda: trace.exists() and trace.read_text().count("pread64(") >= count)
+
+
+@pytest.fixture
+def outcome_of():
+    """outcome_of(call): by a thread; .result(timeout)."""
+    with ThreadPoolExecutor(1) as threads:
+        yield threads.submit
+
+
+@pytest.mark.fuse
+@pytest.mark.release_only
+@pytest.mark.parametrize("read", range(1, 6))
+def test_tail_is_from_one_read(c, store, mounted, area, outcome_of, read):
+    """The first new metadata take the place of a trailer, which a reader may be about to read."""
+    fresh(c, store / "x", "in place of a trailer")
+    with traced(mounted, area / "trace", *SLOW):
+        value = outcome_of(os.getxattr, mounted / "x", "user.sharr.tail")
+        await_reads(area / "trace", read)
+        c.set_attrs("x", {"a": b"1"})
+        assert value.result(20)[8:][-548:].startswith(b"[SharedArray]")
+
+
+@pytest.mark.fuse
+@pytest.mark.release_only
+def test_who_is_told_that_there_is_no_array_looks_again_if_it_has_changed(
+    c, store, mounted, area, outcome_of
+):
+    c.create("x", shape=(5,)).detach()
+    whole = (store / "x").read_bytes()
+    with open(store / "x", "r+b") as file, traced(mounted, area / "trace", *SLOW):
+        attached = outcome_of(c.attach, there(mounted), READONLY)
+        await_reads(area / "trace", 2)  # the first is of its lookup
+        os.pwrite(file.fileno(), bytes(804), len(whole) - 804)
+        await_reads(area / "trace", 4)  # the third has found none either
+        os.pwrite(file.fileno(), whole, 0)
+        assert attached.result(20).info.shape == (5,)
+    c.detach_all()
 
 
 @pytest.mark.passthrough
