@@ -7,9 +7,11 @@ What Hypothesis draws is in test_dtype_properties.py.
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 import pytest
+from support.build import ROOT
 from support.dtypes import tree
 
 
@@ -135,6 +137,17 @@ def test_extension_dtype_in_the_other_byte_order(sa, store, ml_dtypes):
 def test_extension_dtype_of_a_field_is_void(sa, ml_dtypes):
     a = sa.create("x", 3, [("a", ml_dtypes.bfloat16), ("b", ml_dtypes.float8_e5m2)])
     assert a.dtype == np.dtype([("a", "V2"), ("b", "V1")])
+
+
+def test_name_that_the_page_of_the_format_gives_is_found(sa, store, ml_dtypes):
+    """By who writes a file from that page alone."""
+    page = (ROOT / "docs" / "format.md").read_text()
+    (name,) = re.findall(r"^\| 80 \| 64 bytes \|[^`]*`([^`]*)`", page, re.MULTILINE)
+    sa.put("x", np.arange(4, dtype="u2").view("V2"))
+    with open(store / "x", "r+b") as file:
+        file.seek(os.stat(store / "x").st_size - 804 + 80)
+        file.write(name.encode())
+    assert sa.attach("x").dtype == ml_dtypes.bfloat16
 
 
 def test_name_in_a_file_imports_nothing_unknown(sa, store, area, ml_dtypes, python):
