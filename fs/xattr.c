@@ -22,6 +22,7 @@
 #include "format.h"
 #include "fs.h"
 #include "mount.h"
+#include "reinterpret.h"
 #include "sharr.h"
 #include "store_at.h"
 #include "whole.h"
@@ -68,10 +69,10 @@ static int print_dtype(FILE *out, const struct subject *subject)
 
 static int print_shape(FILE *out, const struct subject *subject)
 {
-	int i;
+	char text[REINTERPRET_SHAPE_TEXT_MAX];
 
-	for (i = 0; i < subject->meta->ndim; i++)
-		fprintf(out, "%s%" PRId64, i ? "," : "", subject->meta->shape[i]);
+	reinterpret_shape_text(subject->meta, text);
+	fputs(text, out);
 	return 0;
 }
 

@@ -267,14 +267,15 @@ void name_deinit(struct name *name)
 		cleanup_fd(&name->at);
 }
 
-const char *name_of_group(const char *group)
+/* Without scheme and leading slashes; "" for NULL. */
+static const char *group_path(const char *group)
 {
 	return skip_scheme(group ? group : "");
 }
 
 char *name_room_in_group(const char *group, size_t *ret_bytes)
 {
-	const char *path = name_of_group(group);
+	const char *path = group_path(group);
 	size_t bytes = strlen(path);
 	char *name = malloc(bytes + 1 + NAME_MAX + 1);
 
@@ -298,7 +299,7 @@ int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount)
 	if (r < 0)
 		return r;
 	*ret_in_mount = via == STORE_VIA_MOUNT;
-	group = name_of_group(group);
+	group = group_path(group);
 	r = *group ? check_components(group) : 0;
 	return r < 0 ? r : walk(base, group, group + strlen(group), O_RDONLY, ret_fd);
 }
@@ -310,6 +311,6 @@ int name_open_group_beside(const char *group, int *ret_fd)
 
 	if (store_via(&via) < 0 || !mount_beside(via, mount, store) || mount_is_of(mount, store))
 		return -ENOENT;
-	group = name_of_group(group);
+	group = group_path(group);
 	return walk(mount, group, group + strlen(group), O_RDONLY, ret_fd);
 }

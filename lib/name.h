@@ -72,9 +72,6 @@ int name_open_group(const char *group, int *ret_fd, bool *ret_in_mount);
  */
 int name_open_group_beside(const char *group, int *ret_fd);
 
-/* A group's name without scheme and leading slashes; "" for NULL. */
-const char *name_of_group(const char *group);
-
 /*
  * For the names of a group's arrays, one after the other: a buffer that starts with the group and a
  * slash (nothing, of the store itself), *ret_bytes of them, and has room for any entry behind it.
