@@ -13,6 +13,7 @@
 #include "pyname.h"
 #include "pyowner.h"
 #include "pyshape.h"
+#include "shape.h"
 
 /* So often a name that was taken may be free again by the time that it is attached. */
 enum { EXIST_OK_ROUNDS = 50 };
@@ -139,16 +140,6 @@ static int request_init(struct pystate *state, const struct wishes *wishes,
 	return -1;
 }
 
-/* Do both orders mean the same for this shape? */
-static bool is_orderless(const struct sharr_info *info)
-{
-	int longer = 0;
-
-	for (int i = 0; i < info->ndim; i++)
-		longer += info->shape[i] > 1;
-	return longer <= 1 || info->nbytes == 0;
-}
-
 /* Is the array what was asked for? 1, 0, or -1 with an exception. */
 static int request_matches(struct pystate *state, const struct request *request,
 			   const struct sharr_info *info)
@@ -157,7 +148,8 @@ static int request_matches(struct pystate *state, const struct request *request,
 	PyObject *is, *wanted;
 	int r;
 
-	if (info->ndim != spec->ndim || (info->order != spec->order && !is_orderless(info)))
+	if (info->ndim != spec->ndim ||
+	    (info->order != spec->order && !shape_is_flat(info->ndim, info->shape)))
 		return 0;
 	for (int i = 0; i < info->ndim; i++)
 		if (info->shape[i] != spec->shape[i])

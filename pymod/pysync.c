@@ -2,11 +2,10 @@
 #include "pysync.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 
+#include "deadline.h"
+#include "origin.h"
 #include "pyargs.h"
 #include "pyarray.h"
 #include "pyerror.h"
@@ -26,21 +25,8 @@ struct guard {
 	int (*begin)(struct guard *guard);
 	int (*end)(struct sharr *array);
 	int64_t timeout_ns;
-	unsigned begun_at; /* the count of forks when it was begun last */
+	unsigned begun_at; /* origin_fork_count() when it was begun last */
 };
-
-/* Of those that led to this process: a child is known by it without a system call. */
-static atomic_uint fork_count = 1;
-
-static void count_fork(void)
-{
-	atomic_fetch_add_explicit(&fork_count, 1, memory_order_relaxed);
-}
-
-static unsigned forks_now(void)
-{
-	return atomic_load_explicit(&fork_count, memory_order_relaxed);
-}
 
 static PyObject *raise(PyObject *owner_died, int r, PyObject *name)
 {
@@ -76,14 +62,6 @@ static int parse_timeout(PyObject *object, int64_t *ret_timeout_ns)
 	return 0;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /*
  * For what sleeps until it is woken, or interrupted, be it for ever: as os.read() does. 1 with the
  * exception of a signal's handler.
@@ -102,10 +80,10 @@ static int wait_for_ever(int (*wait)(void *what, int64_t timeout_ns), void *what
 /* Without the GIL until `wait` has an outcome, or 1 with the exception of a signal's handler. */
 static int wait_long(int (*wait)(void *what, int64_t timeout_ns), void *what, int64_t timeout_ns)
 {
-	int64_t start = now_ns();
+	int64_t start = deadline_now();
 
 	for (;;) {
-		int64_t left = timeout_ns < 0 ? INT64_MAX : timeout_ns - (now_ns() - start);
+		int64_t left = timeout_ns < 0 ? INT64_MAX : timeout_ns - (deadline_now() - start);
 		bool last = left <= SLICE_NS;
 		int r;
 
@@ -146,7 +124,7 @@ static PyObject *guard_begin(PyObject *self, PyObject *unused)
 		return NULL;
 	if (r < 0)
 		return raise(guard->owner_died, r, guard->owner->name);
-	guard->begun_at = forks_now();
+	guard->begun_at = origin_fork_count();
 	Py_RETURN_NONE;
 }
 
@@ -166,7 +144,7 @@ static PyObject *guard_exit(PyObject *self, PyObject *unused)
 	const struct guard *guard = (struct guard *)self;
 	int r = guard->end(guard->owner->array);
 
-	if (r < 0 && guard->begun_at == forks_now())
+	if (r < 0 && guard->begun_at == origin_fork_count())
 		return raise(guard->owner_died, r, guard->owner->name);
 	Py_RETURN_NONE;
 }
@@ -214,8 +192,6 @@ PyObject *pysync_guard_type_new(void)
 		.slots = slots,
 	};
 
-	if (pthread_atfork(NULL, NULL, count_fork) != 0)
-		return PyErr_NoMemory();
 	return PyType_FromSpec(&spec);
 }
 
