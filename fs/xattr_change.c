@@ -54,12 +54,9 @@ static int change_user(const struct format_meta *meta, struct change *change,
 			  change->bytes, &change->attrs, &bytes);
 	if (rc < 0)
 		return rc;
-	rc = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim, meta->shape,
-			     ret_changed);
+	rc = format_describe_same(meta, ret_changed);
 	if (rc < 0)
 		return rc;
-	ret_changed->order = meta->order;
-	format_inherit(ret_changed, meta);
 	ret_changed->attrs = change->attrs;
 	ret_changed->attrs_bytes = bytes;
 	return 0;

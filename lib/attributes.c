@@ -131,14 +131,10 @@ static int change_attrs(const struct format_meta *meta, void *userdata,
 			struct format_meta *ret_changed)
 {
 	struct change *change = userdata;
-	int r;
+	int r = format_describe_same(meta, ret_changed);
 
-	r = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim, meta->shape,
-			    ret_changed);
 	if (r < 0)
 		return r;
-	ret_changed->order = meta->order;
-	format_inherit(ret_changed, meta);
 	r = attrs_change_all(meta->attrs, meta->attrs_bytes, change->attrs, change->count,
 			     &change->block, &ret_changed->attrs_bytes);
 	ret_changed->attrs = change->block;

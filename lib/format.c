@@ -374,6 +374,18 @@ void format_inherit(struct format_meta *heir, const struct format_meta *meta)
 		memcpy(heir->dtype_name, meta->dtype_name, sizeof(meta->dtype_name));
 }
 
+int format_describe_same(const struct format_meta *meta, struct format_meta *ret_same)
+{
+	int r = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim,
+				meta->shape, ret_same);
+
+	if (r < 0)
+		return r;
+	ret_same->order = meta->order; /* also where it makes no difference */
+	format_inherit(ret_same, meta);
+	return 0;
+}
+
 static void to_npy(const struct format_meta *meta, struct npy_header *ret_npy)
 {
 	ret_npy->descr = meta->descr;

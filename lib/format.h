@@ -126,6 +126,12 @@ int format_describe(const char *descr, size_t descr_bytes, char order, int ndim,
  */
 void format_inherit(struct format_meta *heir, const struct format_meta *meta);
 
+/*
+ * What `meta` is, described once more, with all that it inherits: for a new tail in which something
+ * else changes. As format_describe, and format_inherit.
+ */
+int format_describe_same(const struct format_meta *meta, struct format_meta *ret_same);
+
 /* May an extension dtype be called so? Letters, digits, _ and dots, as Python's names are; "" too. */
 bool format_is_dtype_name(const char *name, size_t bytes);
 

@@ -146,12 +146,9 @@ int reinterpret_dtype_name(const struct format_meta *meta, const char *text, siz
 		return -EINVAL;
 	if (strlen(meta->dtype_name) == bytes && memcmp(meta->dtype_name, text, bytes) == 0)
 		return 1;
-	r = format_describe(meta->descr, meta->descr_bytes, meta->order, meta->ndim, meta->shape,
-			    ret_changed);
+	r = format_describe_same(meta, ret_changed);
 	if (r < 0)
 		return r;
-	ret_changed->order = meta->order;
-	format_inherit(ret_changed, meta);
 	memcpy(ret_changed->dtype_name, text, bytes);
 	ret_changed->dtype_name[bytes] = '\0';
 	return 0;
