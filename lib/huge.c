@@ -10,9 +10,10 @@
 #include "linux_calls.h"
 #include "mountinfo.h"
 #include "sharr.h"
+#include "space.h"
 
 /* Where huge pages have another size this is a granularity like any other. */
-enum { HUGE_BYTES = 2 << 20, TMPFS_TYPE = 0x01021994 };
+enum { HUGE_BYTES = 2 << 20 };
 
 static bool has_option(const char *options, const char *wanted)
 {
@@ -42,7 +43,7 @@ bool huge_is_wanted(int fd, uint64_t file_bytes, unsigned flags)
 
 	if (flags & SHARR_NO_HUGE || (file_bytes < HUGE_BYTES && !(flags & SHARR_HUGE)))
 		return false;
-	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_TYPE || fstat(fd, &st) < 0)
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != SPACE_TMPFS_TYPE || fstat(fd, &st) < 0)
 		return false;
 	device = st.st_dev;
 	return mountinfo_each(look_at, &device) > 0;

@@ -232,7 +232,7 @@ static int visit(struct reaping *reaping, const struct dirent *entry)
 		return 0;
 	r = open_array_at(reaping->dir, entry->d_name, O_RDONLY, false, &opened);
 	if (r < 0)
-		return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : 0;
+		return open_is_fatal(r) ? r : 0;
 	if (ephemeral_is(&opened))
 		judge_ephemeral(reaping, entry->d_name, &opened, &verdict);
 	else if (reaping->flags & SHARR_DEAD_CREATOR)

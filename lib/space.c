@@ -15,7 +15,6 @@
 #include "error.h"
 
 enum {
-	TMPFS_TYPE = 0x01021994,
 	PIECE_BYTES = 256 << 20, /* of one fallocate; less if signals keep coming */
 	PIECE_BYTES_MIN = 1 << 20,
 };
@@ -71,7 +70,7 @@ static int check_store(int fd, uint64_t bytes, bool reserve, const char *where)
 	if (fs.f_blocks != 0 && bytes > free_bytes)
 		return error_set(-ENOSPC, "%s has %s free; asked for were %s", where,
 				 error_bytes(free_bytes, available), error_bytes(bytes, asked));
-	return fs.f_type == TMPFS_TYPE ? check_memory(bytes, where) : 0;
+	return fs.f_type == SPACE_TMPFS_TYPE ? check_memory(bytes, where) : 0;
 }
 
 /* Above RLIMIT_FSIZE the kernel would send SIGXFSZ, which kills who does not expect it: look first.

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { SPACE_TMPFS_TYPE = 0x01021994 }; /* what statfs calls a tmpfs */
+
 /*
  * Is there room for file_bytes in the file system of `fd`, and may this process write files of that
  * size? where: the directory, for the message only. What is not reserved is not counted. -ENOSPC,

@@ -17,7 +17,7 @@ import numpy
 _PACKAGES = frozenset(["ml_dtypes"])
 
 # numpy's numbers for dtypes that packages register start here.
-_USER_DTYPES = 256
+USER_DTYPES = 256
 
 
 def _scalar_type(name):
@@ -43,7 +43,7 @@ def _named(name):
         raise
     except Exception:  # as a package says that does not fit this numpy, or warns
         return None
-    return dtype if dtype.num >= _USER_DTYPES else None
+    return dtype if dtype.num >= USER_DTYPES else None
 
 
 def _encode_extension(dtype):
@@ -62,7 +62,7 @@ def _encode_extension(dtype):
 def _describe(dtype):
     """A dtype as an npy header describes it; dtype.descr without numpy's help from Python code,
     which is gone when an interpreter shuts down. ValueError if that is impossible."""
-    if dtype.num >= _USER_DTYPES:
+    if dtype.num >= USER_DTYPES:
         return f"|V{dtype.itemsize}"
     if dtype.names is None:
         return dtype.str
@@ -111,7 +111,7 @@ def encode(dtype):
         return descr, name, lengths + inner
     if dtype.names is not None:
         return _encode_fields(dtype)
-    if dtype.num >= _USER_DTYPES:
+    if dtype.num >= USER_DTYPES:
         return _encode_extension(dtype)
     return dtype.str, "", ()
 

@@ -20,9 +20,6 @@ from ._sharr import _owner, attach, map_owner
 
 _DEFAULT_STORE = "/dev/shm"
 
-# numpy's numbers for dtypes that packages register start here.
-_USER_DTYPES = 256
-
 # It does not tell __array_wrap__ what is to be a scalar: what has no dimensions.
 _NUMPY_1 = numpy.__version__.startswith("1.")
 
@@ -92,7 +89,7 @@ def _map(reference, readonly):
 
 def _dtype_text(dtype):
     """Shorter than numpy's own pickle of it, where nothing is lost so."""
-    if dtype.names is None and dtype.num < _USER_DTYPES:
+    if dtype.names is None and dtype.num < _dtypes.USER_DTYPES:
         return dtype.str
     if dtype.names is not None and dtype.type is numpy.void:
         try:
