@@ -40,6 +40,7 @@ PORTABLE_FILES = {
     *("fs/test_create_through_mount.py", "fs/test_attach_through_mount.py", "fs/test_data.py"),
     *("fs/test_directory.py", "fs/test_ephemeral.py", "fs/test_freshness.py"),
     *("fs/test_growing.py", "fs/test_operations.py", "fs/test_portable.py", "fs/test_staging.py"),
+    *("fs/test_staging_names.py", "fs/test_staging_owners.py", "fs/test_staging_attributes.py"),
     "fs/test_start.py",
 }
 

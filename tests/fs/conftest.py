@@ -3,12 +3,15 @@
 
 `either`  the store, mounted: each test that asks for it runs in passthrough and in fallback
 `direct`  the store, mounted in passthrough
+`created`  created("x"): the descriptor of a new file there
+`idle`  waits until the daemon has closed what was open
 `errno_of`  errno_of(os.stat, path): the name of the error that it raised, or None
 `limit`   limit("max_user_watches", 0): one of inotify's, until the test is over
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from support.require import need_root
+from support.wait import wait_for
 
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 
@@ -29,6 +33,39 @@ def either(request, mount, store):
 def direct(request, mount, store):
     assert request.node.get_closest_marker("passthrough"), "mark the test with passthrough"
     return mount(store, "io=passthrough")
+
+
+@pytest.fixture
+def created(either):
+    """created("x"): the descriptor of a new file there, closed at the end if it is not, or by
+    created.close()."""
+    fds = []
+
+    def make(name, flags=os.O_RDWR | os.O_EXCL, mode=0o666):
+        fds.append(os.open(either / name, flags | os.O_CREAT, mode))
+        return fds[-1]
+
+    def close():
+        while fds:
+            with contextlib.suppress(OSError):
+                os.close(fds.pop())
+
+    make.close = close
+    yield make
+    close()
+
+
+@pytest.fixture
+def idle(either):
+    """Waits until the daemon has closed what was open: what it does at the last close is done."""
+    (pid,) = either.pids()
+    os.stat(either)
+    before = len(os.listdir(f"/proc/{pid}/fd"))
+
+    def wait():
+        wait_for(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= before, what="the last close")
+
+    return wait
 
 
 @pytest.fixture
