@@ -62,7 +62,7 @@ class Faulty:
         self.mount = mount(store, f"io={mode}", program=FAULTY, environment=environment)
         (self.pid,) = self.mount.pids()
         self.folders = itertools.count()
-        self.kept_at_first = self.kept()
+        self.kept_at_first = wait_for(self.kept_at_rest, what="a daemon that waits for requests")
 
     def call(self, name, at):
         """Its errno, or 0; a caller that hangs fails the test."""
@@ -108,6 +108,12 @@ class Faulty:
         maps = Path(f"/proc/{self.pid}/maps").read_text().count(f" {self.store}/")
         status = os.statvfs(self.store)
         return len(self.links()), maps, status.f_bfree, status.f_ffree
+
+    def kept_at_rest(self):
+        """False: it is at work, as with its first look at the store."""
+        stats = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        asleep = all(stat.read_text().rpartition(") ")[2].startswith("S") for stat in stats)
+        return asleep and self.kept()
 
     def expect_kept_as_at_first(self):
         """Soon: what is released and forgotten goes a moment later."""
