@@ -91,7 +91,8 @@ SIZES_FILLED = (("256 MiB", "fill_256m"), ("1 GiB", "fill_1g"), ("4 GiB", "fill_
 
 NEW_PAGES = (
     "Nearly all of it is the kernel's, which finds, clears and maps the pages: the floor is that, "
-    "and the filling."
+    "and the filling. What that takes differs on a virtual machine from minute to minute, and the "
+    "more so the more memory it is."
 )
 
 PLACE_OF_COPY = (
@@ -360,7 +361,10 @@ def in_store(store: Store, command: Command) -> Command:
 def huge_rows(store: Store, huge: Store) -> list[Row]:
     """In a tmpfs that gives huge pages, against one that does not."""
     touch = worker("touch_all", "n", 3)
-    why = "A huge page has to be found, and be free: memory in pieces gives fewer."
+    why = (
+        "A huge page has to be found, and be free: memory in pieces gives fewer. What the first "
+        "touch of so much memory takes differs on a virtual machine from minute to minute."
+    )
     return [
         *(
             Row(
