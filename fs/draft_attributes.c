@@ -66,22 +66,21 @@ static size_t memory_of(const char *name, size_t bytes)
 	return sizeof(struct draft_attribute) + strlen(name) + 1 + bytes + MALLOC_BYTES;
 }
 
-static bool take_memory(struct draft *draft, size_t bytes)
+/* From `before` bytes to `after`. False: those are too many. */
+static bool resize_memory(struct draft *draft, size_t before, size_t after)
 {
-	if (draft->attributes_bytes + bytes > OF_DRAFT_MAX)
+	size_t more = after > before ? after - before : 0;
+
+	if (draft->attributes_bytes - before + after > OF_DRAFT_MAX)
 		return false;
-	if (atomic_fetch_add(draft->attributes_of_all, bytes) + bytes > OF_ALL_MAX) {
-		atomic_fetch_sub(draft->attributes_of_all, bytes);
+	if (more && atomic_fetch_add(draft->attributes_of_all, more) + more > OF_ALL_MAX) {
+		atomic_fetch_sub(draft->attributes_of_all, more);
 		return false;
 	}
-	draft->attributes_bytes += bytes;
+	if (after < before)
+		atomic_fetch_sub(draft->attributes_of_all, before - after);
+	draft->attributes_bytes += after - before;
 	return true;
-}
-
-static void give_memory_back(struct draft *draft, size_t bytes)
-{
-	draft->attributes_bytes -= bytes;
-	atomic_fetch_sub(draft->attributes_of_all, bytes);
 }
 
 void draft_attributes_clear(struct draft *draft)
@@ -92,7 +91,7 @@ void draft_attributes_clear(struct draft *draft)
 		free(draft->attributes);
 		draft->attributes = next;
 	}
-	give_memory_back(draft, draft->attributes_bytes);
+	resize_memory(draft, draft->attributes_bytes, 0);
 }
 
 static const struct draft_attribute *find(const struct draft_attribute *attributes,
@@ -223,7 +222,6 @@ static void remove_attribute(struct draft *draft, const char *name)
 		struct draft_attribute *gone = *at;
 
 		*at = gone->next;
-		give_memory_back(draft, memory_of(gone->name, gone->bytes));
 		free(gone);
 	}
 }
@@ -231,7 +229,8 @@ static void remove_attribute(struct draft *draft, const char *name)
 static int set_locked(struct draft *draft, const char *name, const void *value, size_t bytes,
 		      int flags)
 {
-	bool there = find(draft->attributes, name);
+	const struct draft_attribute *there = find(draft->attributes, name);
+	size_t before = there ? memory_of(name, there->bytes) : 0;
 	struct draft_attribute *attribute;
 
 	if (draft->state == DRAFT_PUBLISHED)
@@ -242,14 +241,15 @@ static int set_locked(struct draft *draft, const char *name, const void *value, 
 		return -ENODATA;
 	if (!value) {
 		remove_attribute(draft, name);
+		resize_memory(draft, before, 0);
 		return 0;
 	}
-	if (!take_memory(draft, memory_of(name, bytes)))
-		return -ENOSPC;
 	attribute = new_attribute(name, value, bytes);
-	if (!attribute) {
-		give_memory_back(draft, memory_of(name, bytes));
+	if (!attribute)
 		return -ENOMEM;
+	if (!resize_memory(draft, before, memory_of(name, bytes))) {
+		free(attribute);
+		return -ENOSPC;
 	}
 	remove_attribute(draft, name);
 	attribute->next = draft->attributes;
