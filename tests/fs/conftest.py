@@ -22,11 +22,13 @@ from support.require import need_root
 from support.wait import wait_for
 
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+SLOW_LIFE_S = 1200  # of a daemon, for what takes minutes where nothing else runs
 
 
 @pytest.fixture(params=[pytest.param("passthrough", marks=pytest.mark.passthrough), "fallback"])
 def either(request, mount, store):
-    return mount(store, f"io={request.param}")
+    longer = {"life_s": SLOW_LIFE_S} if request.config.getoption("--slow") else {}
+    return mount(store, f"io={request.param}", **longer)
 
 
 @pytest.fixture
