@@ -340,6 +340,20 @@ static uint64_t bytes_of(const struct facts *facts)
 	return size > taken ? size : taken;
 }
 
+/* It is on its way to that file: when it gets there it waits no more, be the file held or not. */
+static void note_found(struct pin_waiting *waiting, const struct identity *id,
+		       struct pin_held *slot)
+{
+	waiting->found_id = *id;
+	if (waiting->found == slot)
+		return;
+	if (waiting->found)
+		waiting->found->finders--;
+	waiting->found = slot;
+	if (slot)
+		slot->finders++;
+}
+
 /* Of a file that is held already the descriptor of before stays, for who has found it. */
 static struct pin_held *hold(struct pins *pins, const struct pin_place *place,
 			     const struct facts *facts, int fd, struct doomed *doomed)
@@ -367,23 +381,19 @@ void pins_hold(struct pins *pins, pid_t client, const struct inode *parent, cons
 	const struct pin_place place = place_of(pins, parent, name);
 	const uint64_t most = bytes_max(pins);
 	struct pin_waiting *waiting;
-	struct pin_held *slot;
+	struct pin_held *slot = NULL;
 	struct doomed doomed;
 
-	if (bytes_of(facts) > most) {
-		close(fd);
-		return;
-	}
 	lock_and_expire(pins, &doomed);
-	slot = hold(pins, &place, facts, fd, &doomed);
+	if (bytes_of(facts) <= most)
+		slot = hold(pins, &place, facts, fd, &doomed);
+	else
+		doomed.fds[doomed.count++] = fd;
 	waiting = find_waiting(pins, client);
-	if (waiting && waiting->found != slot) {
-		if (waiting->found)
-			waiting->found->finders--;
-		waiting->found = slot;
-		slot->finders++;
-	}
-	hold_less(pins, slot, most, &doomed);
+	if (waiting)
+		note_found(waiting, &facts->id, slot);
+	if (slot)
+		hold_less(pins, slot, most, &doomed);
 	unlock_and_close(pins, &doomed);
 }
 
@@ -403,6 +413,7 @@ int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum p
 	const struct pin_held *held;
 	struct pin_waiting *waiting;
 	struct doomed doomed;
+	bool arrived;
 	int fd = -1;
 
 	if (!client || !atomic_load(&pins->used))
@@ -414,7 +425,8 @@ int pins_take(struct pins *pins, pid_t client, const struct identity *id, enum p
 	held = waiting ? find_for(pins, waiting, id) : NULL;
 	if (held)
 		fd = fcntl(held->fd, F_DUPFD_CLOEXEC, 0);
-	if (waiting && (use == PINS_ACT || (held && !waiting->acts)))
+	arrived = waiting && (held || identity_equal(&waiting->found_id, id));
+	if (waiting && (use == PINS_ACT || (arrived && !waiting->acts)))
 		free_waiting(pins, waiting);
 	unlock_and_close(pins, &doomed);
 	return fd;

@@ -57,7 +57,8 @@ struct pins {
 		bool acts;     /* after attributes; else those are all that it wants */
 		bool given_up; /* it was told then that there is none: nothing is held for it */
 		bool missed;   /* its last lookup found nothing */
-		struct pin_held *found; /* by itself; NULL: nothing yet, or it had to go */
+		struct identity found_id; /* by itself */
+		struct pin_held *found;   /* that, if it is held */
 	} waiting[PINS_WAITING];
 	struct pin_held {
 		int64_t since_ns; /* 0: free */
