@@ -67,6 +67,7 @@ class Worker:
         self.number = number
         self.random = random.Random(number)
         self.own = f"own-{number}"
+        self.groups = [*GROUPS, f"group-{number + 10}"]  # in the last no other puts anything
         self.maps = os.getxattr(mount, "user.sharr.io") == b"passthrough"
 
     def new(self) -> np.ndarray:
@@ -125,10 +126,10 @@ class Worker:
             raise Wrong(f"listed: {bad}")
 
     def make_group(self) -> None:
-        os.mkdir(os.path.join(self.folder, self.random.choice(GROUPS)))
+        os.mkdir(os.path.join(self.folder, self.random.choice(self.groups)))
 
     def remove_group(self) -> None:
-        os.rmdir(os.path.join(self.folder, self.random.choice(GROUPS)))
+        os.rmdir(os.path.join(self.folder, self.random.choice(self.groups)))
 
     def read_through_mount(self) -> None:
         fd = os.open(self.place(self.mount), os.O_RDONLY)
