@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "cleanup.h"
 #include "fs.h"
 #include "hash.h"
@@ -51,26 +52,17 @@ int dir_open(struct fs *fs, struct inode *inode, pid_t client, struct dir **ret_
 	return 0;
 }
 
-/* Does that stay within what all may have? */
-static bool charge(struct dir *dir, size_t bytes)
-{
-	if (atomic_fetch_add(dir->all_bytes, bytes) + bytes <= DIRS_BYTES_MAX)
-		return true;
-	atomic_fetch_sub(dir->all_bytes, bytes);
-	return false;
-}
-
 static int grow(struct dir *dir, void *array_at, size_t *room, size_t wanted, size_t each_bytes)
 {
 	size_t more_bytes = (wanted - *room) * each_bytes;
 	void **array = array_at;
 	void *larger;
 
-	if (!charge(dir, more_bytes))
+	if (!budget_take(dir->all_bytes, more_bytes, DIRS_BYTES_MAX))
 		return -ENOMEM;
 	larger = realloc(*array, wanted * each_bytes);
 	if (!larger) {
-		atomic_fetch_sub(dir->all_bytes, more_bytes);
+		budget_give_back(dir->all_bytes, more_bytes);
 		return -ENOMEM;
 	}
 	*array = larger;
@@ -90,7 +82,7 @@ static void shrink(struct dir *dir, void *array_at, size_t *room, size_t wanted,
 	if (wanted && !smaller)
 		return;
 	*array = smaller;
-	atomic_fetch_sub(dir->all_bytes, (*room - wanted) * each_bytes);
+	budget_give_back(dir->all_bytes, (*room - wanted) * each_bytes);
 	*room = wanted;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include "attrs.h"
+#include "budget.h"
 #include "cleanup.h"
 #include "draft.h"
 #include "file.h"
@@ -73,12 +74,10 @@ static bool resize_memory(struct draft *draft, size_t before, size_t after)
 
 	if (draft->attributes_bytes - before + after > OF_DRAFT_MAX)
 		return false;
-	if (more && atomic_fetch_add(draft->attributes_of_all, more) + more > OF_ALL_MAX) {
-		atomic_fetch_sub(draft->attributes_of_all, more);
+	if (more && !budget_take(draft->attributes_of_all, more, OF_ALL_MAX))
 		return false;
-	}
 	if (after < before)
-		atomic_fetch_sub(draft->attributes_of_all, before - after);
+		budget_give_back(draft->attributes_of_all, before - after);
 	draft->attributes_bytes += after - before;
 	return true;
 }
@@ -122,11 +121,6 @@ static int apply(const struct draft_attribute *attributes, int which, struct for
 	return 0;
 }
 
-static bool is_users(const struct draft_attribute *attribute)
-{
-	return strncmp(attribute->name, "sharr.", strlen("sharr.")) != 0;
-}
-
 /* No name is there twice. */
 static int collect(const struct draft_attribute *attributes, unsigned char **ret_attrs,
 		   size_t *ret_bytes)
@@ -137,7 +131,7 @@ static int collect(const struct draft_attribute *attributes, unsigned char **ret
 	size_t bytes = 0;
 
 	for (one = attributes; one; one = one->next)
-		if (is_users(one))
+		if (!attrs_is_reserved(one->name))
 			bytes += ATTRS_HEAD_BYTES + strlen(one->name) + one->bytes;
 	if (!bytes)
 		return 0;
@@ -145,7 +139,7 @@ static int collect(const struct draft_attribute *attributes, unsigned char **ret
 	if (!attrs)
 		return -ENOMEM;
 	for (one = attributes; one; one = one->next)
-		if (is_users(one))
+		if (!attrs_is_reserved(one->name))
 			end = attrs_put(end, one->name, strlen(one->name), one->value, one->bytes);
 	*ret_attrs = attrs;
 	*ret_bytes = bytes;

@@ -66,7 +66,7 @@ static int apply(const struct format_meta *meta, void *userdata, struct format_m
 {
 	struct change *change = userdata;
 
-	if (!strncmp(change->name, "sharr.", strlen("sharr.")) && change->flags & XATTR_CREATE)
+	if (attrs_is_reserved(change->name) && change->flags & XATTR_CREATE)
 		return -EEXIST;
 	if (!strcmp(change->name, "sharr.npy"))
 		return reinterpret_npy(meta, change->value, change->bytes, ret_changed);
@@ -87,7 +87,7 @@ static int apply(const struct format_meta *meta, void *userdata, struct format_m
  */
 static int result(const char *name, int rc)
 {
-	bool describing = !strncmp(name, "sharr.", strlen("sharr."));
+	bool describing = attrs_is_reserved(name);
 
 	if (rc == -ENOTSUP)
 		return -EINVAL;

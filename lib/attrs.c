@@ -56,6 +56,13 @@ unsigned char *attrs_put(unsigned char *at, const char *name, size_t name_bytes,
 	return at + HEAD_BYTES + name_bytes + value_bytes;
 }
 
+bool attrs_is_reserved(const char *name)
+{
+	static const char prefix[] = "sharr.";
+
+	return strncmp(name, prefix, sizeof(prefix) - 1) == 0;
+}
+
 int attrs_check_name(const char *name)
 {
 	size_t bytes = strlen(name);
@@ -63,7 +70,7 @@ int attrs_check_name(const char *name)
 	if (bytes == 0 || bytes > ATTRS_NAME_MAX)
 		return error_set(-ERANGE, "the name of an attribute has 1 to %d bytes, not %zu",
 				 ATTRS_NAME_MAX, bytes);
-	if (strncmp(name, "sharr.", 6) != 0)
+	if (!attrs_is_reserved(name))
 		return 0;
 	return error_set(-EPERM, "names of attributes that start with 'sharr.' are reserved");
 }

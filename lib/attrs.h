@@ -7,6 +7,7 @@
 #ifndef SHARR_ATTRS_H
 #define SHARR_ATTRS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,9 @@ int attrs_get(const unsigned char *attrs, size_t bytes, const char *name, struct
  */
 int attrs_change(const unsigned char *attrs, size_t bytes, const char *name, const void *value,
 		 size_t value_bytes, unsigned char **ret_attrs, size_t *ret_bytes);
+
+/* Is it one of sharr's own, that say what the array is? */
+bool attrs_is_reserved(const char *name);
 
 /* Write one at `at`, where there is room. Returns what is behind it. */
 unsigned char *attrs_put(unsigned char *at, const char *name, size_t name_bytes, const void *value,

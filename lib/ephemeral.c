@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "sharr.h"
+#include "stat_of.h"
 
 static struct flock byte_lock(short type)
 {
@@ -45,8 +46,7 @@ static void bury(int at, const char *path, int fd, const struct stat *st)
 
 	if (own < 0 || fcntl(own, F_OFD_SETLK, &lock) < 0)
 		return;
-	if (fstatat(at, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st->st_ino &&
-	    named.st_dev == st->st_dev)
+	if (fstatat(at, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && stat_same_file(&named, st))
 		unlinkat(at, path, 0);
 }
 
@@ -123,7 +123,6 @@ void ephemeral_release(const char *name, const struct stat *st)
 	if (name_init(name, SHARR_VIA_SHM, &place) < 0)
 		return;
 	fd = openat(place.at, place.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && fstat(fd, &found) == 0 && found.st_ino == st->st_ino &&
-	    found.st_dev == st->st_dev)
+	if (fd >= 0 && fstat(fd, &found) == 0 && stat_same_file(&found, st))
 		bury(place.at, place.path, fd, st);
 }

@@ -6,13 +6,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "linux_calls.h"
 #include "map.h"
 #include "mount.h"
+#include "stat_of.h"
 #include "timespec.h"
 
 enum { OPEN_TRIES = 10000, READ_TRIES = 8 };
@@ -51,16 +50,7 @@ static int look(int fd, int sync, struct stat *ret_st)
 
 	if (statx(fd, "", AT_EMPTY_PATH | sync, STATX_BASIC_STATS & ~STATX_ATIME, &stx) < 0)
 		return -errno;
-	*ret_st = (struct stat){
-		.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
-		.st_mode = stx.stx_mode,
-		.st_ino = stx.stx_ino,
-		.st_nlink = stx.stx_nlink,
-		.st_uid = stx.stx_uid,
-		.st_gid = stx.stx_gid,
-		.st_size = (off_t)stx.stx_size,
-		.st_ctim = {stx.stx_ctime.tv_sec, stx.stx_ctime.tv_nsec},
-	};
+	*ret_st = stat_of(&stx);
 	return 0;
 }
 
@@ -79,39 +69,39 @@ static int read_through_mount(struct opened *opened)
 	return r;
 }
 
+/* Of what is, or may be, in a mount; in a store only what was asked whether it is. */
+static int read_meta_once(enum where where, struct opened *opened)
+{
+	int r = read_through_mount(opened);
+
+	if (r != -ENODATA || where == IN_STORE)
+		return r;
+	return where == IN_MOUNT ? -EBADMSG
+				 : format_read_again(opened->fd, &opened->st, &opened->meta);
+}
+
 /*
  * Asking whether a file is on a sharrfs costs a system call, so that in a store, which may be a mount
  * too, only what looks foreign is asked. Elsewhere its attribute is asked for at once: on a sharrfs
  * that is what is wanted, and on any other file it would be there only if one who may write to the
- * file, and so to all of the array, had set it.
+ * file, and so to all of the array, had set it. Through a mount metadata that are rewritten just then
+ * may be none for a moment, too.
  */
-static int read_meta_once(enum where where, struct opened *opened)
-{
-	int r;
-
-	opened->in_mount = false;
-	if (where == IN_STORE) {
-		r = format_read_again(opened->fd, &opened->st, &opened->meta);
-		return r == -EBADMSG && mount_is_fuse(opened->fd) ? read_through_mount(opened) : r;
-	}
-	r = read_through_mount(opened);
-	if (r == -ENODATA)
-		return where == IN_MOUNT
-			       ? -EBADMSG
-			       : format_read_again(opened->fd, &opened->st, &opened->meta);
-	return r;
-}
-
-/* Through a mount metadata that are rewritten just then may be none for a moment, too. */
-static int read_meta_of(enum where where, struct opened *opened)
+static int read_meta(enum where where, struct opened *opened)
 {
 	int tries = READ_TRIES, r;
 	int64_t ctime_ns;
 
+	opened->in_mount = false;
+	if (where == IN_STORE) {
+		r = format_read_again(opened->fd, &opened->st, &opened->meta);
+		if (r != -EBADMSG || !mount_is_fuse(opened->fd))
+			return r;
+	}
 	do {
 		ctime_ns = timespec_ns(&opened->st.st_ctim);
 		r = read_meta_once(where, opened);
-	} while (r == -EBADMSG && --tries && mount_is_fuse(opened->fd) &&
+	} while (r == -EBADMSG && --tries && (where == IN_STORE || mount_is_fuse(opened->fd)) &&
 		 has_changed(opened, ctime_ns));
 	return r;
 }
@@ -183,7 +173,7 @@ static int take(struct opened *opened, int flags, enum where where, bool to_map)
 	if (r == 0 && to_map && where == IN_MOUNT && read_from_map(opened, flags))
 		return 0;
 	if (r == 0)
-		r = read_meta_of(where, opened);
+		r = read_meta(where, opened);
 	if (r < 0)
 		cleanup_fd(&opened->fd);
 	return r;

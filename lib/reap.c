@@ -27,6 +27,7 @@
 #include "open.h"
 #include "sharr.h"
 #include "staging.h"
+#include "stat_of.h"
 
 /* Of the first pid namespace, which sees all processes; the kernel has it fixed. */
 #define FIRST_PIDNS 0xeffffffcu
@@ -111,7 +112,7 @@ static bool is_still(const struct reaping *reaping, const char *entry, const str
 	struct stat named;
 
 	return fstatat(reaping->dir, entry, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_ino == st->st_ino && named.st_dev == st->st_dev;
+	       stat_same_file(&named, st);
 }
 
 /* Is its creator known to be gone? Else the verdict says why it stays. */
