@@ -16,42 +16,6 @@
 #include "reinterpret.h"
 #include "sharr.h"
 
-/* Does the text make sense at all, of any array? */
-typedef int check_text(const char *text, size_t bytes);
-typedef int reinterpret(const struct format_meta *meta, const char *text, size_t bytes,
-			struct format_meta *ret_changed);
-
-static int check_dtype(const char *text, size_t bytes)
-{
-	const int64_t nothing = 0;
-	struct format_meta meta;
-	int rc = format_describe(text, bytes, 'C', 1, &nothing, &meta);
-
-	if (rc == 0)
-		format_meta_release(&meta);
-	return rc == -ENOTSUP ? -EINVAL : rc;
-}
-
-static int check_order(const char *text, size_t bytes)
-{
-	return bytes == 1 && (*text == 'C' || *text == 'F') ? 0 : -EINVAL;
-}
-
-/* In the order in which they are applied: each may undo what comes behind it. */
-static const struct {
-	const char *name;
-	check_text *check;
-	reinterpret *apply;
-} describing[] = {
-	{"sharr.npy", reinterpret_check_npy, reinterpret_npy},
-	{"sharr.dtype", check_dtype, reinterpret_dtype},
-	{"sharr.order", check_order, reinterpret_order},
-	{"sharr.shape", reinterpret_check_shape, reinterpret_shape},
-	{"sharr.dtype_name", reinterpret_check_dtype_name, reinterpret_dtype_name},
-};
-
-enum { DESCRIBING_COUNT = sizeof(describing) / sizeof(describing[0]) };
-
 /*
  * How much memory they may take. What is kept must fit into a tail anyway; but a new file costs
  * little else, and who has many keeps as many times that.
@@ -102,9 +66,10 @@ static const struct draft_attribute *find(const struct draft_attribute *attribut
 }
 
 /* Replaces what the meta says by what the attribute does, if it is set. */
-static int apply(const struct draft_attribute *attributes, int which, struct format_meta *meta)
+static int apply(const struct draft_attribute *attributes, const struct reinterpretation *what,
+		 struct format_meta *meta)
 {
-	const struct draft_attribute *attribute = find(attributes, describing[which].name);
+	const struct draft_attribute *attribute = find(attributes, what->name);
 	CLEANUP_FREE struct format_meta *changed = NULL;
 	int rc;
 
@@ -113,7 +78,7 @@ static int apply(const struct draft_attribute *attributes, int which, struct for
 	changed = malloc(sizeof(*changed));
 	if (!changed)
 		return -ENOMEM;
-	rc = describing[which].apply(meta, attribute->value, attribute->bytes, changed);
+	rc = what->apply(meta, attribute->value, attribute->bytes, changed);
 	if (rc != 0)
 		return rc < 0 ? rc : 0; /* 1: that is what it is already */
 	format_meta_release(meta);
@@ -155,8 +120,8 @@ int draft_attributes_describe(const struct draft_attribute *attributes, uint64_t
 	int i;
 
 	*ret_attrs = NULL;
-	for (i = 0; rc == 0 && i < DESCRIBING_COUNT; i++)
-		rc = apply(attributes, i, ret_meta);
+	for (i = 0; rc == 0 && i < REINTERPRETATION_COUNT; i++)
+		rc = apply(attributes, &reinterpretations[i], ret_meta);
 	if (rc == 0)
 		rc = collect(attributes, ret_attrs, &bytes);
 	if (rc < 0) {
@@ -170,12 +135,9 @@ int draft_attributes_describe(const struct draft_attribute *attributes, uint64_t
 
 static int check(const char *name, const char *value, size_t bytes)
 {
-	int i;
+	const struct reinterpretation *what = reinterpretation_by(name);
 
-	for (i = 0; i < DESCRIBING_COUNT; i++)
-		if (!strcmp(describing[i].name, name))
-			return describing[i].check(value, bytes);
-	return attrs_check_name(name);
+	return what ? what->check(value, bytes) : attrs_check_name(name);
 }
 
 static struct draft_attribute *new_attribute(const char *name, const void *value, size_t bytes)

@@ -65,19 +65,12 @@ static int change_user(const struct format_meta *meta, struct change *change,
 static int apply(const struct format_meta *meta, void *userdata, struct format_meta *ret_changed)
 {
 	struct change *change = userdata;
+	const struct reinterpretation *what = reinterpretation_by(change->name);
 
 	if (attrs_is_reserved(change->name) && change->flags & XATTR_CREATE)
 		return -EEXIST;
-	if (!strcmp(change->name, "sharr.npy"))
-		return reinterpret_npy(meta, change->value, change->bytes, ret_changed);
-	if (!strcmp(change->name, "sharr.dtype"))
-		return reinterpret_dtype(meta, change->value, change->bytes, ret_changed);
-	if (!strcmp(change->name, "sharr.order"))
-		return reinterpret_order(meta, change->value, change->bytes, ret_changed);
-	if (!strcmp(change->name, "sharr.shape"))
-		return reinterpret_shape(meta, change->value, change->bytes, ret_changed);
-	if (!strcmp(change->name, "sharr.dtype_name"))
-		return reinterpret_dtype_name(meta, change->value, change->bytes, ret_changed);
+	if (what)
+		return what->apply(meta, change->value, change->bytes, ret_changed);
 	return change_user(meta, change, ret_changed);
 }
 

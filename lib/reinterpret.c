@@ -41,7 +41,7 @@ static int parse_npy(const char *text, size_t bytes, struct npy_header *ret_npy)
 	return r == -EBADMSG ? -EINVAL : r;
 }
 
-int reinterpret_check_npy(const char *text, size_t bytes)
+static int check_npy(const char *text, size_t bytes)
 {
 	struct npy_header npy;
 
@@ -109,7 +109,7 @@ static int parse_shape(const char *text, size_t bytes, int64_t *ret_shape)
 	return ndim;
 }
 
-int reinterpret_check_shape(const char *text, size_t bytes)
+static int check_shape(const char *text, size_t bytes)
 {
 	int64_t shape[FORMAT_NDIM_MAX];
 
@@ -127,7 +127,7 @@ int reinterpret_shape(const struct format_meta *meta, const char *text, size_t b
 	return change(meta, meta->descr, meta->descr_bytes, meta->order, ndim, shape, ret_changed);
 }
 
-int reinterpret_check_dtype_name(const char *text, size_t bytes)
+static int check_dtype_name(const char *text, size_t bytes)
 {
 	return format_is_dtype_name(text, bytes) ? 0 : -EINVAL;
 }
@@ -140,7 +140,7 @@ static bool is_void(const struct format_meta *meta)
 int reinterpret_dtype_name(const struct format_meta *meta, const char *text, size_t bytes,
 			   struct format_meta *ret_changed)
 {
-	int r = reinterpret_check_dtype_name(text, bytes);
+	int r = check_dtype_name(text, bytes);
 
 	if (r < 0 || (bytes > 0 && !is_void(meta)))
 		return -EINVAL;
@@ -152,6 +152,38 @@ int reinterpret_dtype_name(const struct format_meta *meta, const char *text, siz
 	memcpy(ret_changed->dtype_name, text, bytes);
 	ret_changed->dtype_name[bytes] = '\0';
 	return 0;
+}
+
+static int check_dtype(const char *text, size_t bytes)
+{
+	const int64_t nothing = 0;
+	struct format_meta meta;
+	int r = format_describe(text, bytes, 'C', 1, &nothing, &meta);
+
+	if (r == 0)
+		format_meta_release(&meta);
+	return r == -ENOTSUP ? -EINVAL : r;
+}
+
+static int check_order(const char *text, size_t bytes)
+{
+	return bytes == 1 && (*text == 'C' || *text == 'F') ? 0 : -EINVAL;
+}
+
+const struct reinterpretation reinterpretations[REINTERPRETATION_COUNT] = {
+	{"sharr.npy", check_npy, reinterpret_npy},
+	{"sharr.dtype", check_dtype, reinterpret_dtype},
+	{"sharr.order", check_order, reinterpret_order},
+	{"sharr.shape", check_shape, reinterpret_shape},
+	{"sharr.dtype_name", check_dtype_name, reinterpret_dtype_name},
+};
+
+const struct reinterpretation *reinterpretation_by(const char *name)
+{
+	for (int i = 0; i < REINTERPRETATION_COUNT; i++)
+		if (strcmp(reinterpretations[i].name, name) == 0)
+			return &reinterpretations[i];
+	return NULL;
 }
 
 int reinterpret_shape_text(const struct format_meta *meta, char *ret_text)

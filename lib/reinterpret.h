@@ -36,11 +36,23 @@ int reinterpret_shape(const struct format_meta *meta, const char *text, size_t b
  */
 int reinterpret_dtype_name(const struct format_meta *meta, const char *text, size_t bytes,
 			   struct format_meta *ret_changed);
-int reinterpret_check_dtype_name(const char *text, size_t bytes);
 
-/* Do these texts make sense for some array? -EINVAL; -ENOTSUP is told as -EINVAL too. */
-int reinterpret_check_npy(const char *text, size_t bytes);
-int reinterpret_check_shape(const char *text, size_t bytes);
+/* An attribute, without "user.", that does one of these to an array. */
+struct reinterpretation {
+	const char *name;
+	/* Does the text make sense at all, for some array? -EINVAL; -ENOTSUP is told as -EINVAL too. */
+	int (*check)(const char *text, size_t bytes);
+	int (*apply)(const struct format_meta *meta, const char *text, size_t bytes,
+		     struct format_meta *ret_changed);
+};
+
+enum { REINTERPRETATION_COUNT = 5 };
+
+/* In the order in which several are applied: each may undo what comes behind it. */
+extern const struct reinterpretation reinterpretations[REINTERPRETATION_COUNT];
+
+/* NULL: no attribute of that name does. */
+const struct reinterpretation *reinterpretation_by(const char *name);
 
 enum { REINTERPRET_SHAPE_TEXT_MAX = FORMAT_NDIM_MAX * 21 };
 

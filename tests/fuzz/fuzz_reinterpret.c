@@ -11,12 +11,6 @@
 #include "recompose.h"
 #include "reinterpret.h"
 
-typedef int reinterpret(const struct format_meta *meta, const char *text, size_t bytes, struct format_meta *ret_changed);
-
-static reinterpret *const ways[] = {
-	reinterpret_npy, reinterpret_dtype, reinterpret_order, reinterpret_shape, reinterpret_dtype_name,
-};
-
 static const struct {
 	const char *descr;
 	char order;
@@ -31,7 +25,7 @@ static const struct {
 	{ "<M8[ns]", 'C', 1, { 0 } },
 };
 
-enum { WAYS = sizeof(ways) / sizeof(ways[0]), ARRAYS = sizeof(arrays) / sizeof(arrays[0]) };
+enum { ARRAYS = sizeof(arrays) / sizeof(arrays[0]) };
 
 static void check_same(const struct format_meta *a, const struct format_meta *b)
 {
@@ -66,18 +60,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct format_meta meta, changed, again;
 	const char *text = (const char *)data + 2;
-	reinterpret *way;
+	const struct reinterpretation *way;
 	int which;
 
 	if (size < 2)
 		return 0;
-	way = ways[data[0] % WAYS];
+	way = &reinterpretations[data[0] % REINTERPRETATION_COUNT];
 	which = data[1] % ARRAYS;
 	REQUIRE(format_describe(arrays[which].descr, strlen(arrays[which].descr), arrays[which].order, arrays[which].ndim,
 				arrays[which].shape, &meta) == 0);
-	if (way(&meta, text, size - 2, &changed) == 0) {
+	if (way->apply(&meta, text, size - 2, &changed) == 0) {
 		REQUIRE(changed.nbytes == meta.nbytes && changed.itemsize > 0);
-		REQUIRE(way(&changed, text, size - 2, &again) == 1);
+		REQUIRE(way->apply(&changed, text, size - 2, &again) == 1);
 		check_shown(&changed);
 		check_written(&changed);
 		format_meta_release(&changed);
